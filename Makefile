@@ -1,0 +1,29 @@
+# Two commands on a fresh machine: `make demo` and `make test`. As root on Debian they use real containers, elsewhere simulated ones.
+SHELL := /bin/bash
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONPATH := $(CURDIR)/tests
+SEED ?= demo
+GUESTS ?= auto
+
+.PHONY: demo test lint lab lab-down docs setup
+
+demo: setup  ## Deploy two apps on the embedded lab and show that they answer.
+	@tests/tools/demo
+
+test: setup  ## All tests and judges.
+	@tests/tools/test
+
+lint: setup  ## The judges only: ruff, mypy, ansible-lint, ansible-test sanity, docs, galaxy-importer.
+	@tests/tools/lint
+
+lab: setup  ## Start the lab; .lab/env tells its URL and token. SEED=demo|conformance|cluster GUESTS=auto|real|simulated
+	@python -m lab up --seed $(SEED) --guests $(GUESTS) --state .lab
+
+lab-down:  ## Stop the lab.
+	@python -m lab down --state .lab
+
+docs: setup  ## Build the documentation site into docs/site.
+	@tests/tools/docs
+
+setup:
+	@tests/tools/setup

@@ -1,0 +1,46 @@
+# shellcheck shell=bash
+# Sourced by the tools: runs named phases, prints how long each took, keeps the log of each, and ends with the list.
+
+PHASE_LOGS=${PHASE_LOGS:-.ansible/logs}
+mkdir -p "$PHASE_LOGS"
+phase_failed=()
+
+# phase NAME COMMAND...: quiet unless it fails; PHASE_LIVE=1 shows its output as it comes.
+phase() {
+  local name=$1 start=$SECONDS status=0 log
+  shift
+  log="$PHASE_LOGS/${name//[^a-zA-Z0-9.-]/_}.log"
+  if [ -n "${PHASE_LIVE:-}" ]; then
+    printf -- '---- %s\n' "$name"
+    "$@" 2>&1 | tee "$log" || status=${PIPESTATUS[0]}
+  else
+    "$@" >"$log" 2>&1 || status=$?
+  fi
+  if [ "$status" = 0 ]; then
+    printf 'ok      %4d s  %s\n' $((SECONDS - start)) "$name"
+  else
+    printf 'FAILED  %4d s  %s (status %d)\n' $((SECONDS - start)) "$name" "$status"
+    [ -n "${PHASE_LIVE:-}" ] || tail -n "${PHASE_TAIL:-80}" "$log" | sed 's/^/    | /'
+    phase_failed+=("$name")
+  fi
+}
+
+# phases_end: says which phases failed; its status is the run's.
+phases_end() {
+  if [ ${#phase_failed[@]} -gt 0 ]; then
+    printf 'Failed: %s\n' "${phase_failed[*]}"
+    return 1
+  fi
+}
+
+# stage: copies the checkout to where ansible-test and the doc linters want a collection: a real directory of its name.
+stage() {
+  local target=.ansible/stage/ansible_collections/proximity/platform
+  rm -rf "$target"
+  mkdir -p "$target"
+  # Files git knows or would know; those deleted in the work tree are left out.
+  git ls-files --cached --others --exclude-standard -z | while IFS= read -r -d '' file; do
+    [ -e "$file" ] && printf '%s\0' "$file"
+  done | tar -c --null -T - | tar -x -C "$target"
+  git -C "$target" init -q 2>/dev/null && git -C "$target" add -A >/dev/null 2>&1
+}
