@@ -9,7 +9,9 @@ from typing import Any
 
 
 class ProximityError(Exception):
-    """Anything that this collection reports to its user."""
+    """Anything that this collection reports to its user. `done` holds the steps that were carried out before it."""
+
+    done: tuple[Any, ...] = ()
 
 
 class SpecError(ProximityError):
@@ -69,11 +71,10 @@ class TaskError(ProximityError):
 
 
 class StepFailed(ProximityError):
-    """A step of a plan failed: which ones were done before it, and which were not begun."""
+    """A step of a plan failed; those after it were not begun."""
 
-    def __init__(self, message: str, failed: Any, done: Sequence[Any] = (), not_started: Sequence[Any] = ()) -> None:
+    def __init__(self, message: str, failed: Any, not_started: Sequence[Any] = ()) -> None:
         self.failed = failed
-        self.done = tuple(done)
         self.not_started = tuple(not_started)
         super().__init__(message)
 

@@ -1,0 +1,88 @@
+# Copyright (c) Proximity contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a user wants of an app, as frozen data. None everywhere: not managed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from .model import Network, PortRange, Resources
+
+
+@dataclass(frozen=True)
+class Web:
+    scheme: str
+    port: int
+    path: str = "/"
+
+
+@dataclass(frozen=True)
+class Release:
+    """An entry of the catalog with the user's options: what is to run. `revision` is its fingerprint."""
+
+    entry: str
+    title: str
+    version: str
+    revision: str
+    web: Web | None = None
+    recommended: Resources = field(default_factory=Resources)
+    minimum: Resources = field(default_factory=Resources)
+    environment: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of the work in the guest. An empty `revision` means the one that was wanted."""
+
+    vmid: int
+    node: str
+    healthy: bool
+    revision: str = ""
+    step: str = ""
+    error: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    create_s: int = 600
+    start_s: int = 120
+    shutdown_s: int = 60
+    address_s: int = 90
+    lease_s: int = 1800
+
+
+@dataclass(frozen=True)
+class DesiredApp:
+    """`entry` is a catalog id; `release` is missing where nothing is to be rolled out.
+
+    `node`, `storage`, `template`, `pool` and `ssh_public_keys` count when the app is created.
+    """
+
+    name: str
+    state: str = "started"
+    entry: str | None = None
+    release: Release | None = None
+    node: str | None = None
+    storage: str | None = None
+    template: str = "debian-13"
+    pool: str | None = None
+    ssh_public_keys: tuple[str, ...] = ()
+    resources: Resources = field(default_factory=Resources)
+    network: Network = field(default_factory=Network)
+    nameservers: tuple[str, ...] | None = None
+    search_domain: str | None = None
+    owner: str | None = None
+    onboot: bool | None = None
+    startup: str | None = None
+    protection: bool | None = None
+    tags: tuple[str, ...] | None = None
+    port_range: PortRange = field(default_factory=PortRange)
+    restarted_after: datetime | None = None
+    on_failure: str = "cleanup"
+    ignore_protection: bool = False
+    take_over_lease: bool = False
+    verify: bool = False
+    report: Report | None = None
+    timeouts: Timeouts = field(default_factory=Timeouts)

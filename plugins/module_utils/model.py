@@ -1,0 +1,267 @@
+# Copyright (c) Proximity contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The words of the core as frozen data: what is desired, what is observed, and the steps between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+SCHEMA = 1
+BUSY = frozenset({"deploying", "cloning", "updating", "restoring", "adopting", "removing"})
+"""Statuses of work under way; with `running`, `stopped` and `error` they are all there are."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """None: not managed."""
+
+    cores: int | None = None
+    memory_mb: int | None = None
+    swap_mb: int | None = None
+    disk_gb: int | None = None
+
+
+@dataclass(frozen=True)
+class Network:
+    """The first network interface. None: not managed; empty or 0: none, and so it reads when observed.
+
+    `address` is `dhcp` or CIDR. `rest` holds what nobody manages and everybody keeps: the MAC address, the device's name.
+    """
+
+    bridge: str | None = None
+    address: str | None = None
+    gateway: str | None = None
+    vlan: int | None = None
+    mtu: int | None = None
+    firewall: bool | None = None
+    rest: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PortRange:
+    """Slots: the guest `first_vmid + n` owns the ports `public_first + n` and `internal_first + n`."""
+
+    first_vmid: int = 8100
+    size: int = 900
+    public_first: int = 8100
+    internal_first: int = 9100
+
+    def ports(self, vmid: int) -> dict[str, int]:
+        offset = vmid - self.first_vmid
+        return {"public": self.public_first + offset, "internal": self.internal_first + offset}
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Who works on an app, until when (UTC). `epoch` grows when somebody takes over."""
+
+    holder: str
+    run: str
+    until: datetime
+    epoch: int = 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a guest's notes say about its app. `revision` runs; `wanted` is being rolled out."""
+
+    app: str
+    vmid: int
+    name: str
+    entry: str
+    status: str
+    changed: datetime
+    entry_version: str = ""
+    revision: str = ""
+    wanted: str = ""
+    step: str = ""
+    error: str = ""
+    attempt: int = 1
+    owner: str = ""
+    ports: Mapping[str, int] = field(default_factory=dict)
+    environment: tuple[str, ...] = ()
+    lease: Lease | None = None
+    adopted: Mapping[str, Any] | None = None
+    nonce: str = ""
+
+
+@dataclass(frozen=True)
+class Notes:
+    """A guest's description: the user's text around our summary lines and record.
+
+    `damage` says what is wrong with a record that cannot be read.
+    """
+
+    head: str = ""
+    summary: tuple[str, ...] = ()
+    record: Record | None = None
+    tail: str = ""
+    damage: str = ""
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A row of the cluster's list. `name`, `status` and `uptime_s` there may be ten seconds old, the rest is not."""
+
+    vmid: int
+    node: str
+    kind: str = "lxc"
+    name: str = ""
+    status: str = "unknown"
+    tags: tuple[str, ...] = ()
+    lock: str = ""
+    template: bool = False
+    uptime_s: int = 0
+
+
+@dataclass(frozen=True)
+class GuestConfig:
+    """A guest's configuration in our units. Empty text, 0 or an empty tuple: not set."""
+
+    vmid: int
+    digest: str = ""
+    hostname: str = ""
+    cores: int = 0
+    memory_mb: int = 512
+    swap_mb: int = 512
+    disk_storage: str = ""
+    disk_mb: int = 0
+    network: Network = field(default_factory=Network)
+    nameservers: tuple[str, ...] = ()
+    search_domain: str = ""
+    onboot: bool = False
+    startup: str = ""
+    protection: bool = False
+    tags: tuple[str, ...] = ()
+    notes: Notes = field(default_factory=Notes)
+    lock: str = ""
+
+
+@dataclass(frozen=True)
+class Live:
+    """What a guest does right now. `addresses` by interface, without prefix; `started` (UTC) only where it was asked for."""
+
+    running: bool
+    addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    started: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """`memory_free_mb` is None where the token may not see it."""
+
+    name: str
+    online: bool = True
+    memory_free_mb: int | None = None
+
+
+@dataclass(frozen=True)
+class Storage:
+    """One storage as one node sees it."""
+
+    name: str
+    node: str
+    content: frozenset[str] = frozenset()
+    available: bool = True
+    free_mb: int = 0
+
+
+@dataclass(frozen=True)
+class Fact:
+    """The name of something to observe, such as `config` of (8123,)."""
+
+    kind: str
+    key: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cluster:
+    guests: Mapping[int, Guest] = field(default_factory=dict)
+    nodes: Mapping[str, Node] = field(default_factory=dict)
+    storages: tuple[Storage, ...] = ()
+
+    @cached_property
+    def containers(self) -> dict[str, list[Guest]]:
+        """Containers by listed name, templates left out; made once, however many apps are looked for."""
+        found: dict[str, list[Guest]] = {}
+        for guest in self.guests.values():
+            if guest.kind == "lxc" and not guest.template:
+                found.setdefault(guest.name, []).append(guest)
+        return found
+
+    @cached_property
+    def nameless(self) -> dict[int, Guest]:
+        """Containers whose listed name says nothing, by vmid. Of a node that went away, the last known name holds."""
+        every = (guest for guests in self.containers.values() for guest in guests)
+        return {guest.vmid: guest for guest in every if not guest.name or (guest.status == "unknown" and self.is_online(guest.node))}
+
+    def is_online(self, node: str) -> bool:
+        """What is not listed has not been seen to be offline."""
+        return node not in self.nodes or self.nodes[node].online
+
+
+@dataclass(frozen=True)
+class Controller:
+    """Who observes: `user@host`, and the run (see `controller.py`). `seed` is fresh in every run: ids and nonces come from it."""
+
+    holder: str
+    run: str
+    seed: str
+
+
+@dataclass(frozen=True)
+class Observed:
+    """All that a planner may know. `hidden` are vmids that exist although this token does not see them."""
+
+    controller: Controller
+    now: datetime
+    facts: Mapping[Fact, Any] = field(default_factory=dict)
+    dead_runs: frozenset[str] = frozenset()
+    hidden: frozenset[int] = frozenset()
+
+    def having(self, facts: Mapping[Fact, Any]) -> Observed:
+        return replace(self, facts={**self.facts, **facts})
+
+
+@dataclass(frozen=True)
+class FactsNeeded:
+    facts: frozenset[Fact]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One deed. `before` and `after` hold what it changes, by the names of GuestConfig."""
+
+    verb: str
+    kind: str
+    id: int
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class AppPlan:
+    """What is to be done for one app. `refusal` says why nothing can be."""
+
+    name: str
+    vmid: int = 0
+    node: str = ""
+    digest: str = ""
+    steps: tuple[Step, ...] = ()
+    converge: bool = False
+    first: bool = False
+    warnings: tuple[str, ...] = ()
+    refusal: Exception | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    apps: tuple[AppPlan, ...] = ()
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return tuple(step for app in self.apps for step in app.steps)

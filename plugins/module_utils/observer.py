@@ -1,0 +1,82 @@
+# Copyright (c) Proximity contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Observes exactly what a planner asks for: a table from the name of a fact to the function that reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from .api import Client
+from .controller import run_has_ended
+from .errors import ApiError, StateMoved, Timeout
+from .model import Controller, Fact, FactsNeeded, GuestConfig, Observed, Plan
+from .resources.cluster import observe_bridges, observe_cluster, observe_templates
+from .resources.guests import observe_config, observe_live, observe_started
+
+Planner = Callable[[Observed], "Plan | FactsNeeded"]
+THREADS = 16
+SETTLE_S = 600
+"""How long a guest may be in the making. Unpacking a template takes seconds, on a slow disk minutes."""
+
+
+def nothing_observed(controller: Controller, hidden: frozenset[int] = frozenset()) -> Observed:
+    return Observed(controller, _now(), hidden=hidden)
+
+
+def observe(client: Client, planner: Planner, observed: Observed) -> tuple[Plan, Observed]:
+    """Ask the planner what it lacks, read that, and ask again until there is a plan."""
+    while isinstance(outcome := planner(observed), FactsNeeded):
+        observed = observed.having(_read(client, outcome.facts))
+        observed = replace(observed, dead_runs=observed.dead_runs | _dead_runs(observed.facts[fact] for fact in outcome.facts))
+    return outcome, observed
+
+
+def _read(client: Client, facts: Iterable[Fact]) -> dict[Fact, Any]:
+    wanted = sorted(facts, key=str)
+    if len(wanted) <= 2:  # a thread costs a session of its own
+        return {fact: READERS[fact.kind](client, *fact.key) for fact in wanted}
+    with ThreadPoolExecutor(min(THREADS, len(wanted))) as pool:
+        return dict(zip(wanted, pool.map(lambda fact: READERS[fact.kind](client, *fact.key), wanted), strict=True))
+
+
+def _dead_runs(values: Iterable[Any]) -> set[str]:
+    records = (value.notes.record for value in values if isinstance(value, GuestConfig))
+    return {record.lease.run for record in records if record and record.lease and run_has_ended(record.lease.run)}
+
+
+def _config(client: Client, node: str, vmid: int, poll: bool = False) -> GuestConfig:
+    """Raises StateMoved for a guest that has gone, or gone elsewhere, since it was listed."""
+    try:
+        return observe_config(client, node, vmid, poll)
+    except ApiError as error:
+        guest = observe_cluster(client).guests.get(vmid) if error.status == 500 else None
+        if error.status != 500 or (guest and guest.node == node):
+            raise
+        raise StateMoved(error.reason, error.status, error.method, error.path) from error
+
+
+def _settled(client: Client, node: str, vmid: int) -> GuestConfig:
+    for _poll in client.pauses(SETTLE_S):
+        config = _config(client, node, vmid, poll=True)
+        if config.lock != "create":
+            return config
+    raise Timeout(f"Guest {vmid} on node {node} is still being created after {SETTLE_S} s. If nobody is creating it, remove it in Proxmox.")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+READERS: dict[str, Callable[..., Any]] = {
+    "cluster": observe_cluster,
+    "config": _config,
+    "settled": _settled,
+    "live": observe_live,
+    "started": lambda client, node, vmid: observe_started(client, node, vmid, datetime.now(UTC)),
+    "templates": observe_templates,
+    "bridges": observe_bridges,
+}

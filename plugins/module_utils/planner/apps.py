@@ -1,0 +1,79 @@
+# Copyright (c) Proximity contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Plans a list of desired apps against one observation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+from ..desired import DesiredApp
+from ..errors import PlanError
+from ..model import AppPlan, Fact, FactsNeeded, Observed, Plan
+from .adjustment import plan_adjustment
+from .creation import plan_creation
+from .deletion import plan_deletion
+from .facts import FactsMissing
+from .reports import plan_clean_up, plan_report
+from .search import Search, find_app
+from .slots import Claims
+
+
+def plan_apps(desired: Sequence[DesiredApp], observed: Observed) -> Plan | FactsNeeded:
+    """Plan all of them, or name the facts that are missing. One app's refusal does not keep the others from their plans."""
+    claims = Claims()
+    return _collect((app.name, partial(plan_app, app, observed, claims)) for app in desired)
+
+
+def plan_cleanup(app: DesiredApp, node: str, vmid: int, observed: Observed) -> Plan | FactsNeeded:
+    """Plan to destroy what this run has just failed to create; nothing when it is not there, or not ours."""
+    return _collect([(app.name, partial(plan_clean_up, app, node, vmid, observed))])
+
+
+def _collect(jobs: Iterable[tuple[str, Callable[[], AppPlan]]]) -> Plan | FactsNeeded:
+    plans: list[AppPlan] = []
+    missing: set[Fact] = set()
+    for name, job in jobs:
+        try:
+            plans.append(job())
+        except FactsMissing as need:
+            missing |= need.facts
+        except PlanError as refusal:
+            plans.append(AppPlan(name, refusal=refusal))
+    return FactsNeeded(frozenset(missing)) if missing else Plan(tuple(plans))
+
+
+def plan_app(app: DesiredApp, observed: Observed, claims: Claims) -> AppPlan:
+    if app.report:
+        return plan_report(app, app.report, observed)
+    search = find_app(app, observed)
+    if app.state == "absent":
+        plan = plan_deletion(app, search, observed)
+    elif search.found:
+        plan = plan_adjustment(app, search.found, observed)
+    elif search.copies:
+        copy = search.copies[0]
+        raise PlanError(
+            f"Guest {copy.guest.vmid} on node {copy.guest.node} carries a copy of the record of app {app.name} (guest {copy.record.vmid}), "
+            "which is not there itself. Adopt the copy, rename it or remove it; it is neither trusted nor overlooked."
+        )
+    else:
+        plan = plan_creation(app, observed, claims)
+    return replace(plan, warnings=plan.warnings + _warnings(app, search))
+
+
+def _warnings(app: DesiredApp, search: Search) -> tuple[str, ...]:
+    copies = (
+        f"Guest {each.guest.vmid} on node {each.guest.node} carries a copy of the record of app {app.name}: it is left alone."
+        for each in search.copies
+    )
+    strangers = (f"Guest {each.vmid} on node {each.node} is named {app.name} too and is no app of Proximity." for each in search.strangers)
+    return (*copies, *strangers, *_small_sizes(app))
+
+
+def _small_sizes(app: DesiredApp) -> Iterator[str]:
+    for key, least in vars(app.release.minimum).items() if app.release else ():
+        wish = getattr(app.resources, key)
+        if None not in (wish, least) and wish < least:
+            yield f"App {app.name} is to have {key} {wish}, and its entry needs at least {least}."

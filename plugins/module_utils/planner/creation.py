@@ -1,0 +1,53 @@
+# Copyright (c) Proximity contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Plans an app that is not there yet."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ..desired import DesiredApp, Release
+from ..errors import PlanError
+from ..model import AppPlan, Network, Notes, Observed, Step
+from . import facts
+from .placement import Place, place_app
+from .records import new_record, notes_of, tags_of
+from .slots import Claims, first_free
+
+
+def plan_creation(app: DesiredApp, observed: Observed, claims: Claims) -> AppPlan:
+    if app.release is None:
+        raise PlanError(f"App {app.name} does not exist. Give catalog_id or definition to create it.")
+    place = place_app(app, observed, claims)
+    taken = set(facts.cluster(observed).guests) | observed.hidden | claims.vmids
+    vmid = first_free(app.name, app.port_range, taken)
+    record = new_record(app, app.release, vmid, observed)
+    after = {
+        **_guest(app, app.release, place),
+        "tags": tags_of(record, app.tags or ()),
+        "notes": notes_of(app, record, Notes()),
+        "running": app.state != "stopped",
+    }
+    claims.add(vmid, place.node, after["memory_mb"])
+    return AppPlan(app.name, vmid, place.node, steps=(Step("create", "guest", vmid, None, after),), converge=after["running"], first=True)
+
+
+def _guest(app: DesiredApp, release: Release, place: Place) -> dict[str, Any]:
+    sizes = {key: wish if wish is not None else getattr(release.recommended, key) for key, wish in vars(app.resources).items()}
+    network = replace(app.network, bridge=place.bridge, address=app.network.address or "dhcp")
+    return {
+        "node": place.node,
+        "template": place.template,
+        "storage": place.storage,
+        "pool": app.pool or "",
+        "ssh_public_keys": app.ssh_public_keys,
+        "hostname": app.name,
+        **sizes,
+        "network": Network(**{key: value for key, value in vars(network).items() if value}),
+        "nameservers": app.nameservers or (),
+        "search_domain": app.search_domain or "",
+        "onboot": True if app.onboot is None else app.onboot,
+        "startup": app.startup or "",
+        "protection": bool(app.protection),
+    }

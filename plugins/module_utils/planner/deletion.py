@@ -1,0 +1,48 @@
+# Copyright (c) Proximity contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Plans the end of an app: the record says so first, then it is shut down, then destroyed."""
+
+from __future__ import annotations
+
+from ..desired import DesiredApp
+from ..errors import PlanError
+from ..model import AppPlan, Observed, Step
+from . import facts
+from .adjustment import changed_config
+from .records import held_by_us, next_record, notes_of, refuse_leased, refuse_locked, taken_lease
+from .search import Found, Search
+
+
+def plan_deletion(app: DesiredApp, search: Search, observed: Observed) -> AppPlan:
+    if not search.found:
+        if search.strangers:
+            guest = search.strangers[0]
+            raise PlanError(
+                f"Guest {guest.vmid} on node {guest.node} is named {app.name} and carries no record of an app: it is not deleted."
+            )
+        return AppPlan(app.name)
+    refuse_leased(app, search.found.record, observed)
+    return delete_found(app, search.found, observed)
+
+
+def delete_found(app: DesiredApp, found: Found, observed: Observed) -> AppPlan:
+    guest, config, record = found.guest, found.config, found.record
+    refuse_locked(app, guest, config)
+    if config.protection and not app.ignore_protection:
+        raise PlanError(
+            f"App {app.name} (guest {guest.vmid}) is protected: it is not deleted. Set protection: false first, or ignore_protection: true."
+        )
+    removing = next_record(record, observed, status="removing", lease=taken_lease(app, record, observed))
+    wished = {"protection": False, "notes": notes_of(app, removing, config.notes) if removing is not record else None}
+    stop = Step("stop", "guest", guest.vmid, {"running": True}, {"running": False})
+    steps = [
+        *changed_config(config, wished),
+        *([stop] if facts.live(observed, guest.node, guest.vmid).running else []),
+        Step("delete", "guest", guest.vmid, {"hostname": config.hostname, "node": guest.node, "notes": config.notes}, None),
+    ]
+    return AppPlan(app.name, guest.vmid, guest.node, config.digest, tuple(steps))
+
+
+def is_our_first_deployment(found: Found, observed: Observed) -> bool:
+    """Only what this very run began to create, and what never ran, may be cleaned away."""
+    return not found.record.revision and held_by_us(found.record, observed)

@@ -1,0 +1,126 @@
+# Copyright (c) Proximity contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How a record goes on: its statuses, its lease, and the tags and lines that tell people of it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+
+from ..desired import DesiredApp, Release
+from ..errors import LeaseHeld, PlanError
+from ..model import Guest, GuestConfig, Lease, Notes, Observed, Record
+
+SETTLED = ("running", "stopped")
+ERROR_LIMIT = 300
+USERS_TEXT_LIMIT = 6000
+"""Of the 8,192 characters that Proxmox takes, this leaves room for a record with a long error."""
+OUR_TAG = re.compile(r"proximity|rev-[0-9a-f]{10}")
+
+
+def new_record(app: DesiredApp, release: Release, vmid: int, observed: Observed) -> Record:
+    """The record of an app that is about to be created; one that is not to run yet is not worked on by anybody."""
+    seed = f"{observed.controller.seed} {app.name}"
+    return Record(
+        app=str(uuid.uuid5(uuid.NAMESPACE_OID, seed)),
+        vmid=vmid,
+        name=app.name,
+        entry=release.entry,
+        entry_version=release.version,
+        status="stopped" if app.state == "stopped" else "deploying",
+        changed=observed.now,
+        wanted=release.revision,
+        owner=app.owner or "",
+        ports=app.port_range.ports(vmid),
+        environment=release.environment,
+        lease=None if app.state == "stopped" else our_lease(app, 1, observed),
+        nonce=_nonce(seed),
+    )
+
+
+def next_record(record: Record, observed: Observed, **changes: object) -> Record:
+    """The record with these changes; the same one when they change nothing."""
+    if all(getattr(record, key) == value for key, value in changes.items()):
+        return record
+    fresh = _nonce(f"{observed.controller.seed} {record.nonce}")  # so that no two states have the same digest
+    return replace(record, **changes, changed=observed.now, nonce=fresh)  # type: ignore[arg-type]
+
+
+def held_by_us(record: Record, observed: Observed) -> bool:
+    return record.lease is not None and record.lease.run == observed.controller.run and record.lease.until > observed.now
+
+
+def our_lease(app: DesiredApp, epoch: int, observed: Observed) -> Lease:
+    return Lease(observed.controller.holder, observed.controller.run, observed.now + timedelta(seconds=app.timeouts.lease_s), epoch)
+
+
+def taken_lease(app: DesiredApp, record: Record, observed: Observed) -> Lease:
+    """Ours as it is, or a new one whose epoch shows that somebody else's has ended."""
+    if record.lease and held_by_us(record, observed):
+        return record.lease
+    return our_lease(app, record.lease.epoch + 1 if record.lease else 1, observed)
+
+
+def refuse_leased(app: DesiredApp, record: Record, observed: Observed) -> None:
+    lease = record.lease
+    if lease is None or lease.run == observed.controller.run or lease.run in observed.dead_runs:
+        return
+    if lease.until > observed.now and not app.take_over_lease:
+        raise LeaseHeld(
+            f"App {app.name} (guest {record.vmid}) is {record.status}: {lease.holder} works on it, "
+            f"until {lease.until:%Y-%m-%d %H:%M} UTC at most. "
+            "Wait, or set take_over_lease when you know that this run is gone."
+        )
+
+
+def refuse_locked(app: DesiredApp, guest: Guest, config: GuestConfig) -> None:
+    lock = config.lock or guest.lock
+    if lock:
+        raise PlanError(
+            f"Cannot change app {app.name}: guest {guest.vmid} on node {guest.node} is locked ({lock}). Run again when that work has ended."
+        )
+
+
+def tags_of(record: Record, kept: tuple[str, ...]) -> tuple[str, ...]:
+    """Our tags beside the user's: the index that one call reads for the whole cluster."""
+    ours = {"proximity", record.entry, *([f"rev-{record.revision}"] if record.revision else [])}
+    return tuple(sorted(ours | set(kept)))
+
+
+def users_tags(tags: tuple[str, ...], record: Record) -> tuple[str, ...]:
+    return tuple(tag for tag in tags if tag != record.entry and not OUR_TAG.fullmatch(tag))
+
+
+def notes_of(app: DesiredApp, record: Record, around: Notes, address: str = "") -> Notes:
+    """The notes with this record; the user's text around it stays."""
+    if len(around.head) + len(around.tail) > USERS_TEXT_LIMIT:
+        raise PlanError(
+            f"The notes of guest {record.vmid} hold more than {USERS_TEXT_LIMIT} characters of yours; "
+            "shorten them to leave room for the record."
+        )
+    title = f"{app.release.title} {app.release.version}" if app.release else f"{record.entry} {record.entry_version}"
+    url = url_of(app, address)
+    lines = [f"**{record.name}** ({title}) is {record.status}" + (f": {url}" if url else "")]
+    lines += [f"Owner: {record.owner}"] if record.owner else []
+    lines += [f"Error in step {record.step or '?'}: {record.error}"] if record.error else []
+    return replace(around, summary=tuple(line.replace("\n", " ").replace("<", "&lt;") for line in lines), record=record)
+
+
+def url_of(app: DesiredApp, address: str) -> str:
+    web = app.release.web if app.release else None
+    if not web or not address:
+        return ""
+    default = {"http": 80, "https": 443}.get(web.scheme) == web.port
+    host = f"[{address}]" if ":" in address else address
+    return f"{web.scheme}://{host}{'' if default else f':{web.port}'}{web.path}"
+
+
+def shortened(error: str) -> str:
+    return error if len(error) <= ERROR_LIMIT else error[: ERROR_LIMIT - 1] + "…"
+
+
+def _nonce(seed: str) -> str:
+    return hashlib.sha256(seed.encode()).hexdigest()[:8]

@@ -1,0 +1,109 @@
+# Copyright (c) Proximity contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a module tells: plain data, the same in a check as in a real run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from .desired import DesiredApp
+from .model import AppPlan, Guest, GuestConfig, Live, Network, Notes, Observed, Record, Step
+from .planner.facts import CLUSTER, live_fact, observed_config
+from .planner.records import url_of
+from .wire.notes import record_data
+from .wire.times import format_time
+
+SHOWN_OF_RECORD = ("status", "revision", "wanted", "step", "error", "owner", "entry_version")
+
+
+def step_data(step: Step) -> dict[str, Any]:
+    return {"verb": step.verb, "kind": step.kind, "id": step.id, "before": plain(step.before), "after": plain(step.after)}
+
+
+def diff_of(name: str, steps: Iterable[Step]) -> dict[str, Any]:
+    """Before and after of all that the steps change, by key."""
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    for step in steps:
+        before = {**plain(step.before or {}), **before}
+        after = {} if step.verb == "delete" else {**after, **plain(step.after or {})}
+    return {"before_header": f"app {name}", "after_header": f"app {name}", "before": before, "after": after}
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses as mappings, tuples as lists, moments as text; of notes only what a reader cares for."""
+    if isinstance(value, Notes):
+        return {key: getattr(value.record, key) for key in SHOWN_OF_RECORD} if value.record else {}
+    if isinstance(value, Network):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value) if getattr(value, field.name)}
+    if isinstance(value, datetime):
+        return format_time(value)
+    if isinstance(value, Mapping):
+        return {key: plain(each) for key, each in value.items()}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def describe_app(app: DesiredApp, plan: AppPlan, observed: Observed) -> dict[str, Any]:
+    """The `app` of a result: its record together with what its guest does right now."""
+    config = observed_config(observed, plan.node, plan.vmid)
+    record = config.notes.record if config else None
+    if not config or not record or any(step.verb == "delete" for step in plan.steps):
+        return {
+            "name": app.name,
+            "vmid": None,
+            "node": None,
+            "status": "absent",
+            "converge": False,
+            "first": False,
+            "address": None,
+            "url": None,
+            "record": None,
+        }
+    live: Live | None = observed.facts.get(live_fact(plan.node, plan.vmid))
+    address = _address(app, config, live)
+    return {
+        "name": app.name,
+        "vmid": plan.vmid,
+        "node": plan.node,
+        "status": _status(record, live),
+        "entry": record.entry,
+        "entry_version": record.entry_version,
+        "revision": record.wanted,
+        "converge": plan.converge,
+        "first": plan.first,
+        "address": address or None,
+        "ports": dict(record.ports),
+        "url": url_of(app, address) or None,
+        "live": {"status": _power(live), "uptime_s": _uptime(plan, observed)},
+        "owner": record.owner,
+        "record": record_data(record),
+    }
+
+
+def _address(app: DesiredApp, config: GuestConfig, live: Live | None) -> str:
+    """The address that is configured, else the one that the guest has now."""
+    fixed = (config.network.address or "").partition("/")[0]
+    if fixed and fixed not in ("dhcp", "manual"):
+        return fixed
+    now = live.addresses.get(config.network.rest.get("name", "eth0"), ()) if live else ()
+    return now[0] if now else app.report.address if app.report else ""
+
+
+def _status(record: Record, live: Live | None) -> str:
+    """A record says what was last known, and the guest what is so now."""
+    if record.status in ("running", "stopped") and live:
+        return _power(live)
+    return record.status
+
+
+def _power(live: Live | None) -> str:
+    return "unknown" if live is None else "running" if live.running else "stopped"
+
+
+def _uptime(plan: AppPlan, observed: Observed) -> int | None:
+    """From the cluster's list, which may be ten seconds old."""
+    guest: Guest | None = observed.facts[CLUSTER].guests.get(plan.vmid) if CLUSTER in observed.facts else None
+    return guest.uptime_s if guest else None

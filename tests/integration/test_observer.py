@@ -1,0 +1,73 @@
+"""What is observed, when several apps are planned at once, and when guests come and go meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+from typing import Any
+
+import lab as labs
+from ansible_collections.proximity.platform.plugins.module_utils.api import Client
+from ansible_collections.proximity.platform.plugins.module_utils.arguments import connection_arguments, connection_of
+from ansible_collections.proximity.platform.plugins.module_utils.controller import identify
+from ansible_collections.proximity.platform.plugins.module_utils.observer import nothing_observed, observe
+from ansible_collections.proximity.platform.plugins.module_utils.planner.apps import plan_apps
+from ansible_collections.proximity.platform.plugins.module_utils.spec import desired_app
+from integration.definition import DEFINITION
+from integration.pve import Pve, Result, Run
+
+
+def _client(connection: dict[str, Any]) -> Client:
+    defaults = {name: spec.get("default") for name, spec in connection_arguments().items()}
+    return Client(connection_of({**defaults, **connection}), read_only=True)
+
+
+def test_apps_share_one_observation(app: Run, lab: labs.Lab, connection: dict[str, Any]) -> None:
+    names = [f"app{number}" for number in range(5)]
+    for name in names:
+        made = app(name=name)["app"]
+        app(name=name, report={"vmid": made["vmid"], "node": "pve1", "healthy": True})
+    wishes = [desired_app({"name": name, "state": "started", "definition": DEFINITION}) for name in (*names, "new", "newer")]
+    client = _client(connection)
+    plan, _observed = observe(client, partial(plan_apps, wishes), nothing_observed(identify()))
+    assert [[step.verb for step in each.steps] for each in plan.apps] == [[]] * 5 + [["create"]] * 2
+    assert len({each.vmid for each in plan.apps}) == 7
+    assert client.calls == {"reads": 1 + 2 * 5 + 2, "writes": 0, "polls": 0}
+
+
+def test_guest_that_goes_while_it_is_looked_at(app: Run, lab: labs.Lab, pve: Pve, deployed: Result) -> None:
+    lab.fault("latency", method="GET", path=".*/config", seconds=1)
+    path = f"/nodes/pve1/lxc/{deployed['vmid']}"
+
+    def destroy() -> None:
+        deadline = time.monotonic() + 5
+        while not lab.faults._faults[0].struck and time.monotonic() < deadline:
+            time.sleep(0.02)
+        pve.wait(pve.delete(path, force=1))
+
+    thread = threading.Thread(target=destroy)
+    thread.start()
+    result = app(check=True)
+    thread.join()
+    assert [step["verb"] for step in result["plan"]] == ["create"]
+    assert "Looking again" in result["log"][0]["message"]
+
+
+def test_failed_read_of_a_guest_that_is_there_is_an_error(app: Run, lab: labs.Lab, deployed: Result) -> None:
+    lab.fault("status", method="GET", path=".*/config", status=500, reason="disk read error")
+    result = app()
+    assert result["failed"]
+    assert "500 disk read error" in result["msg"]
+
+
+def test_guest_in_the_making_is_waited_for(app: Run, lab: labs.Lab, pve: Pve) -> None:
+    """Another controller creates our slot's guest, slowly; it turns out to be somebody else's."""
+    slot = app(check=True)["app"]["vmid"]
+    template = pve.get("/nodes/pve1/storage/local/content", content="vztmpl")[0]["volid"]
+    upid = pve.post("/nodes/pve1/lxc", vmid=slot, ostemplate=template, rootfs="local-lxc:1", hostname="other", bwlimit=40000)
+    assert pve.config(slot)["lock"] == "create"
+    result = app(check=True)
+    assert result["app"]["vmid"] == slot + 1
+    assert result["calls"]["polls"] > 1
+    pve.wait(upid)

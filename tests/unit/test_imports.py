@@ -1,0 +1,62 @@
+"""The layers of the core: whoever imports upwards, or reaches for what is not theirs, fails here."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CORE = Path(__file__).parents[2] / "plugins" / "module_utils"
+# Unit -> what it may import: of the core, all of it further up in this table; then packages that are not the standard library.
+MAY: dict[str, set[str]] = {
+    "errors": set(),
+    "model": set(),
+    "entries": {"errors"},
+    "wire": {"model"},
+    "desired": {"model"},
+    "networks": {"errors", "model"},
+    "spec": {"desired", "entries", "errors", "model", "networks", "wire"},
+    "api": {"errors", "requests", "proxmoxer", "urllib3"},
+    "resources": {"api", "errors", "model", "wire"},
+    "planner": {"desired", "errors", "model"},
+    "controller": {"model"},
+    "observer": {"api", "controller", "errors", "model", "resources"},
+    "executor": {"api", "desired", "errors", "model", "resources", "wire"},
+    "convergence": {"api", "desired", "errors", "executor", "model", "observer", "planner"},
+    "results": {"desired", "model", "planner", "wire"},
+    "arguments": {"api", "errors", "ansible"},
+    "module": {"api", "arguments", "controller", "convergence", "desired", "errors", "executor", "model", "planner", "results", "ansible"},
+}
+FILES = sorted(path for path in CORE.rglob("*.py") if path != CORE / "__init__.py")
+
+
+def _unit(path: Path) -> str:
+    return path.relative_to(CORE).parts[0].removesuffix(".py")
+
+
+def _imported(path: Path) -> Iterator[str]:
+    """Units of the core, and packages from outside the standard library."""
+    depth = len(path.relative_to(CORE).parts)
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            within = node.level < depth or (node.level == depth and path.name == "__init__.py" and depth > 1)
+            yield from [_unit(path)] if within else [node.module.split(".")[0]] if node.module else [alias.name for alias in node.names]
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            yield from (name.split(".")[0] for name in names if name.split(".")[0] not in sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CORE)))
+def test_file_imports_only_what_its_layer_may(path: Path) -> None:
+    unit = _unit(path)
+    assert unit in MAY, f"{unit} stands in no layer yet"
+    assert set(_imported(path)) - {unit} <= MAY[unit]
+
+
+def test_layers_point_one_way() -> None:
+    order = list(MAY)
+    for unit, allowed in MAY.items():
+        assert all(order.index(other) < order.index(unit) for other in allowed & set(order)), unit
