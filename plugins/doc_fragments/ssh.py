@@ -1,0 +1,36 @@
+# Copyright (c) Proximity contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The options of ansible-core's own ssh connection, as they are in the ansible-core that runs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ansible.plugins.connection import ssh
+from ansible.plugins.loader import fragment_loader
+from ansible.utils.plugin_docs import get_docstring
+
+NODE_VARS = {
+    "remote_user": "proximity_node_user",
+    "port": "proximity_node_port",
+    "private_key_file": "proximity_node_private_key_file",
+    "ssh_common_args": "proximity_node_ssh_common_args",
+}
+"""Variables of our own for hosts whose ansible_user and so on mean the container; the last one found wins."""
+
+
+def node_options() -> dict[str, Any]:
+    """Take over the options of ssh, which all mean the login to the node."""
+    options: dict[str, Any] = get_docstring(ssh.__file__, fragment_loader, collection_name="ansible.builtin")[0]["options"]
+    # ansible_host is the address of the app, so the node has its address from elsewhere: pct declares `host` itself.
+    del options["host"]
+    for name, variable in NODE_VARS.items():
+        options[name]["vars"].append({"name": variable})
+    return options
+
+
+class ModuleDocFragment:
+    # JSON is YAML; it also takes the marked strings of ansible-core 2.19, which a YAML dumper refuses.
+    # The annotation keeps documentation linters, which expect a literal, from reading this line.
+    DOCUMENTATION: str = json.dumps({"options": node_options()})
