@@ -1,0 +1,1 @@
+"""HTTP: TLS, the listeners, decoding requests."""
