@@ -33,14 +33,13 @@ phases_end() {
   fi
 }
 
-# stage: copies the checkout to where ansible-test and the doc linters want a collection: a real directory of its name.
+# stage: unpacks what a user would install to where ansible-test and the doc linters want a collection: a real directory of its name.
 stage() {
-  local target=.ansible/stage/ansible_collections/proximity/platform
-  rm -rf "$target"
-  mkdir -p "$target"
-  # Files git knows or would know; those deleted in the work tree are left out.
-  git ls-files --cached --others --exclude-standard -z | while IFS= read -r -d '' file; do
-    [ -e "$file" ] && printf '%s\0' "$file"
-  done | tar -c --null -T - | tar -x -C "$target"
-  git -C "$target" init -q 2>/dev/null && git -C "$target" add -A >/dev/null 2>&1
+  local target=.ansible/stage/ansible_collections/proximity/platform build=.ansible/build
+  rm -rf "$target" "$build"
+  mkdir -p "$target" "$build"
+  ansible-galaxy collection build --force --output-path "$build" >/dev/null
+  tar -xzf "$build"/proximity-platform-*.tar.gz -C "$target"
+  # ansible-test asks git which files there are.
+  git -C "$target" init -q && git -C "$target" add -A
 }
