@@ -15,6 +15,8 @@ from .model import Controller
 
 PROC = Path("/proc")
 COMMANDS = frozenset({"ansible", "ansible-playbook", "ansible-console"})
+REAPERS = frozenset({"init", "systemd", "tini", "dumb-init"})
+"""Who adopts a process whose parent was killed."""
 INITIAL_PID_NAMESPACE = "pid:[4026531836]"
 
 
@@ -26,6 +28,15 @@ def run_has_ended(run: str) -> bool:
     """Whether this run was on this machine and its process is gone. Of another machine's runs nothing is known."""
     machine, pid, ticks = (*run.split(":"), "", "")[:3]
     return machine == _machine() and pid.isdigit() and ticks.isdigit() and ticks != "0" and _started(int(pid)) != int(ticks)
+
+
+def run_is_left_over(run: str) -> bool:
+    """Whether this run is a process of this machine that has lost its parent: of a killed Ansible, the last task is finished by itself."""
+    machine, pid, ticks = (*run.split(":"), "", "")[:3]
+    if machine != _machine() or not pid.isdigit() or str(_started(int(pid))) != ticks:
+        return False
+    parent = _parent(int(pid))
+    return parent == 1 or bool(_command(parent) & REAPERS)
 
 
 def _run() -> str:

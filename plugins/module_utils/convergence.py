@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from .api import Client
+from .controller import run_is_left_over
 from .desired import DesiredApp
-from .errors import NotConverged, OutcomeUnknown, ProximityError, StateMoved, StepFailed, Timeout
+from .errors import LeaseHeld, NotConverged, OutcomeUnknown, ProximityError, StateMoved, StepFailed, Timeout
 from .executor import Log, Progress, await_address, execute, sentence
 from .model import AppPlan, Controller, Observed, Step
 from .observer import Planner, nothing_observed, observe
@@ -20,6 +21,7 @@ from .planner.facts import live_fact, observed_config
 
 ROUNDS = 5
 LONGEST_PAUSE_S = 0.5
+LEFT_OVER_S = 120
 POWERED = frozenset({"create", "start", "restart"})
 
 
@@ -49,8 +51,11 @@ class Session:
 
 
 def look_at(session: Session, app: DesiredApp, hidden: Collection[int] = ()) -> tuple[AppPlan, Observed]:
-    """Observe and plan; raises the plan's refusal."""
-    plan, observed = session.look(partial(plan_apps, [app]), hidden)
+    """Observe and plan; raises the plan's refusal. What is left over of a killed run on this machine is waited for."""
+    for _poll in session.client.pauses(LEFT_OVER_S):
+        plan, observed = session.look(partial(plan_apps, [app]), hidden)
+        if not (isinstance(plan.refusal, LeaseHeld) and run_is_left_over(plan.refusal.run)):
+            break
     if plan.refusal:
         raise plan.refusal
     return plan, observed

@@ -23,7 +23,11 @@ class PlanError(ProximityError):
 
 
 class LeaseHeld(PlanError):
-    """Another run works on the app."""
+    """Another run works on the app; `run` names it as `controller.identify` does."""
+
+    def __init__(self, message: str, run: str) -> None:
+        self.run = run
+        super().__init__(message)
 
 
 class Timeout(ProximityError):

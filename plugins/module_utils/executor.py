@@ -130,7 +130,7 @@ def await_address(client: Client, app: DesiredApp, plan: AppPlan, interface: str
     """Wait until a guest that was just started has an address on its first interface."""
     for _poll in client.pauses(app.timeouts.address_s):
         live = guests.observe_live(client, plan.node, plan.vmid, poll=True)
-        if live.addresses.get(interface):
+        if any(":" not in address for address in live.addresses.get(interface, ())):  # one of version 6 may be there earlier
             return live
     raise Timeout(
         f"App {app.name} (guest {plan.vmid}) has no address after {app.timeouts.address_s} s. Is there a DHCP server on its bridge?"

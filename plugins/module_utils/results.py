@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from .desired import DesiredApp
-from .model import AppPlan, Guest, GuestConfig, Live, Network, Notes, Observed, Record, Step
+from .model import AppPlan, Guest, Live, Network, Notes, Observed, Record, Step
 from .planner.facts import CLUSTER, live_fact, observed_config
-from .planner.records import url_of
+from .planner.records import address_of, url_of
 from .wire.notes import record_data
 from .wire.times import format_time
 
@@ -63,7 +63,7 @@ def describe_app(app: DesiredApp, plan: AppPlan, observed: Observed) -> dict[str
             "record": None,
         }
     live: Live | None = observed.facts.get(live_fact(plan.node, plan.vmid))
-    address = _address(app, config, live)
+    address = address_of(config, live) or (app.report.address if app.report else "")
     return {
         "name": app.name,
         "vmid": plan.vmid,
@@ -81,15 +81,6 @@ def describe_app(app: DesiredApp, plan: AppPlan, observed: Observed) -> dict[str
         "owner": record.owner,
         "record": record_data(record),
     }
-
-
-def _address(app: DesiredApp, config: GuestConfig, live: Live | None) -> str:
-    """The address that is configured, else the one that the guest has now."""
-    fixed = (config.network.address or "").partition("/")[0]
-    if fixed and fixed not in ("dhcp", "manual"):
-        return fixed
-    now = live.addresses.get(config.network.rest.get("name", "eth0"), ()) if live else ()
-    return now[0] if now else app.report.address if app.report else ""
 
 
 def _status(record: Record, live: Live | None) -> str:

@@ -100,7 +100,7 @@ class Site:
         }
 
     def inventory(self, apps: Mapping[str, Any]) -> Path:
-        """The lab's inventory with other apps: its group variables are those of `inventories/lab`, which look for the catalog two levels up."""
+        """The lab's inventory with other apps; its group variables look for the catalog two levels up."""
         source, target = CHECKOUT / "inventories/lab", CHECKOUT / ".ansible" / f"inventory-{'-'.join(apps)}"[:80]
         shutil.copytree(source, target, dirs_exist_ok=True)
         (target / "hosts.yml").write_text(yaml.safe_dump({"proximity_apps": {"hosts": dict(apps)}}))
@@ -145,9 +145,8 @@ class Site:
     def inside(self, guest: Mapping[str, Any], command: str) -> str:
         """Run a shell command in a container by the node's own pct."""
         remote = f"pct exec {guest['vmid']} -- /bin/sh -c {shlex.quote(command)}"
-        done = subprocess.run(
-            ["ssh", "-F", self.env["SSH_CONFIG"], str(guest["node"]), remote], capture_output=True, text=True, timeout=60, check=False
-        )
+        words = ["ssh", "-F", self.env["SSH_CONFIG"], str(guest["node"]), remote]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
 

@@ -1,4 +1,4 @@
-"""The ways in which people run it: from the installed collection, through ansible-runner as AWX does, over plain ssh, and the demo."""
+"""The ways in which people run it: installed, through ansible-runner as AWX does, over plain ssh, and the demo."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ def test_from_the_installed_collection(site: Site, installed: Path, tmp_path: Pa
 def test_through_ansible_runner(site: Site, tmp_path: Path) -> None:
     apps = {"e2e-runner": {"app_catalog_id": "lab-web"}}
     inventory = site.inventory(apps)
+    environment = {**site.environment(), "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".ansible/collections")}
     statistics = []
     for _ in range(2):
         run = ansible_runner.run(
@@ -44,7 +45,7 @@ def test_through_ansible_runner(site: Site, tmp_path: Path) -> None:
             inventory=str(inventory),
             quiet=True,
             extravars={"lab_file": str(site.env_file)},
-            envvars={**site.environment(), "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".ansible/collections")},
+            envvars=environment,
         )
         assert run.status == "successful", run.stdout.read()[-3000:]
         statistics.append(run.stats)

@@ -41,6 +41,20 @@ def test_run_is_the_topmost_ansible_command(tmp_path: object) -> None:
         child.stdin.close()
 
 
+def test_run_that_lost_its_parent_is_left_over(tmp_path: object) -> None:
+    reaper = f"{tmp_path}/tini"
+    with open(reaper, "w") as script:  # noqa: PTH123
+        script.write('#!/bin/sh\n"$@"\n')
+    os.chmod(reaper, 0o755)  # noqa: PTH101
+    with _child(reaper) as adopted, _child() as owned:
+        for child, left_over in ((adopted, True), (owned, False)):
+            assert child.stdout
+            assert child.stdin
+            assert controller.run_is_left_over(child.stdout.readline().strip()) is left_over
+            child.stdin.close()
+    assert not controller.run_is_left_over("elsewhere:1:1")
+
+
 def test_run_has_ended_with_its_process() -> None:
     with _child() as child:
         assert child.stdout

@@ -5,14 +5,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from ..desired import DesiredApp
 from ..errors import PlanError
 from ..model import AppPlan, GuestConfig, Live, Observed, Record, Step
 from . import facts
-from .records import SETTLED, next_record, notes_of, refuse_leased, refuse_locked, tags_of, taken_lease, users_tags
+from .records import SETTLED, address_of, next_record, notes_of, refuse_leased, refuse_locked, tags_of, taken_lease, users_tags
 from .search import Found
+
+CLOCKS_DIFFER = timedelta(minutes=1)
 
 
 def plan_adjustment(app: DesiredApp, found: Found, observed: Observed) -> AppPlan:
@@ -20,7 +23,9 @@ def plan_adjustment(app: DesiredApp, found: Found, observed: Observed) -> AppPla
     refuse_leased(app, record, observed)
     live = facts.live(observed, guest.node, guest.vmid)
     rollout = needs_rollout(app, record)
-    steps = (*_config_steps(app, found, rollout, observed), *_disk_steps(app, config), *_power_steps(app, found, live, rollout, observed))
+    record_after = _next_record(app, record, rollout, observed)
+    config_steps = changed_config(config, _wished(app, config) | _record_keys(app, found, record_after, live))
+    steps = (*config_steps, *_disk_steps(app, config), *_power_steps(app, found, live, rollout, observed))
     if steps:
         refuse_locked(app, guest, config)
     moved = (
@@ -47,13 +52,11 @@ def needs_rollout(app: DesiredApp, record: Record) -> bool:
     return {record.revision, record.wanted} != {app.release.revision} or record.status not in SETTLED
 
 
-def _config_steps(app: DesiredApp, found: Found, rollout: bool, observed: Observed) -> list[Step]:
-    record = _next_record(app, found.record, rollout, observed)
+def _record_keys(app: DesiredApp, found: Found, record: Record, live: Live) -> dict[str, Any]:
     kept = users_tags(found.config.tags, found.record) if app.tags is None else app.tags
-    wished = {**_wished(app, found.config), "tags": tags_of(record, kept)}
-    if record is not found.record:
-        wished["notes"] = notes_of(app, record, found.config.notes)
-    return changed_config(found.config, wished)
+    changed = record is not found.record
+    notes = notes_of(app, record, found.config.notes, address_of(found.config, live)) if changed else None
+    return {"tags": tags_of(record, kept), "notes": notes}
 
 
 def changed_config(config: GuestConfig, wished: dict[str, Any]) -> list[Step]:
@@ -120,6 +123,10 @@ def _power_steps(app: DesiredApp, found: Found, live: Live, rollout: bool, obser
     if not live.running:
         return [Step("start", "guest", vmid, stopped, running)] if app.state != "present" or rollout else []
     if app.state == "restarted" and app.restarted_after:
+        if app.restarted_after > observed.now + CLOCKS_DIFFER:
+            raise PlanError(
+                f"restarted_after is {app.restarted_after:%Y-%m-%d %H:%M:%S} UTC, which is yet to come: give a moment that has passed."
+            )
         started = facts.started(observed, node, vmid)
         if started and started < app.restarted_after:
             return [Step("restart", "guest", vmid, {"started": started}, {"started": observed.now})]

@@ -45,6 +45,9 @@ def _collect(jobs: Iterable[tuple[str, Callable[[], AppPlan]]]) -> Plan | FactsN
 
 
 def plan_app(app: DesiredApp, observed: Observed, claims: Claims) -> AppPlan:
+    if app.name in claims.names:
+        raise PlanError(f"App {app.name} is declared twice. Give one of them another name.")
+    claims.names.add(app.name)
     if app.report:
         return plan_report(app, app.report, observed)
     search = find_app(app, observed)

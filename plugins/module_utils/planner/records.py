@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from ..desired import DesiredApp, Release
 from ..errors import LeaseHeld, PlanError
-from ..model import Guest, GuestConfig, Lease, Notes, Observed, Record
+from ..model import Guest, GuestConfig, Lease, Live, Notes, Observed, Record
 
 SETTLED = ("running", "stopped")
 ERROR_LIMIT = 300
@@ -72,15 +72,16 @@ def refuse_leased(app: DesiredApp, record: Record, observed: Observed) -> None:
         raise LeaseHeld(
             f"App {app.name} (guest {record.vmid}) is {record.status}: {lease.holder} works on it, "
             f"until {lease.until:%Y-%m-%d %H:%M} UTC at most. "
-            "Wait, or set take_over_lease when you know that this run is gone."
+            "Wait, or set take_over_lease when you know that this run is gone.",
+            lease.run,
         )
 
 
 def refuse_locked(app: DesiredApp, guest: Guest, config: GuestConfig) -> None:
-    lock = config.lock or guest.lock
-    if lock:
+    if config.lock:
         raise PlanError(
-            f"Cannot change app {app.name}: guest {guest.vmid} on node {guest.node} is locked ({lock}). Run again when that work has ended."
+            f"Cannot change app {app.name}: guest {guest.vmid} on node {guest.node} is locked ({config.lock}). "
+            "Run again when that work has ended."
         )
 
 
@@ -116,6 +117,15 @@ def url_of(app: DesiredApp, address: str) -> str:
     default = {"http": 80, "https": 443}.get(web.scheme) == web.port
     host = f"[{address}]" if ":" in address else address
     return f"{web.scheme}://{host}{'' if default else f':{web.port}'}{web.path}"
+
+
+def address_of(config: GuestConfig, live: Live | None) -> str:
+    """The address that is configured, else the one that the guest has now; empty when neither is known."""
+    fixed = (config.network.address or "").partition("/")[0]
+    if fixed not in ("", "dhcp", "manual"):
+        return fixed
+    now = live.addresses.get(config.network.rest.get("name", "eth0"), ()) if live else ()
+    return now[0] if now else ""
 
 
 def shortened(error: str) -> str:

@@ -14,8 +14,9 @@ from ..model import PortRange
 
 @dataclass
 class Claims:
-    """What the apps planned before this one, in the same plan, will take: numbers, and memory by node."""
+    """What the apps planned before this one, in the same plan, will take: names, numbers, and memory by node."""
 
+    names: set[str] = field(default_factory=set)
     vmids: set[int] = field(default_factory=set)
     memory_mb: dict[str, int] = field(default_factory=dict)
 
