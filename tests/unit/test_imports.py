@@ -25,7 +25,7 @@ MAY: dict[str, set[str]] = {
     "controller": {"model"},
     "observer": {"api", "controller", "errors", "model", "resources"},
     "executor": {"api", "desired", "errors", "model", "resources", "wire"},
-    "convergence": {"api", "desired", "errors", "executor", "model", "observer", "planner"},
+    "convergence": {"api", "controller", "desired", "errors", "executor", "model", "observer", "planner"},
     "results": {"desired", "model", "planner", "wire"},
     "arguments": {"api", "errors", "ansible"},
     "module": {"api", "arguments", "controller", "convergence", "desired", "errors", "executor", "model", "planner", "results", "ansible"},

@@ -18,6 +18,7 @@ from lab.real.shell import Process, Stdin
 
 FILES = Path(__file__).parent / "node_files"
 HOLDER_NAMES = ("sh", "unshare")
+NAMESPACES = ("unshare", "--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--mount-proc")
 START_TIMEOUT_S = 20.0
 
 SSHD_CONFIG = """\
@@ -118,15 +119,8 @@ def _start_anew(state: StateDir, name: str, mirror_hosts: Sequence[str], bridges
     addresses = NodeAddresses(free_index(slots()))
     here = state.node(name)
     _write_files(state, name, addresses, mirror_hosts)
-    log = here / "node.log"
-    log.unlink(missing_ok=True)
-    (here / "ready").unlink(missing_ok=True)
-    noted: list[Slot] = []
-
-    def note(holder: Process) -> None:
-        noted.append(Slot(addresses.index, str(state.root), name, holder))
-        noted[0].write()
-
+    for old in (here / "node.log", here / "ready"):
+        old.unlink(missing_ok=True)
     environment = {
         "NODE": name,
         "STATE": str(state.root),
@@ -135,36 +129,29 @@ def _start_anew(state: StateDir, name: str, mirror_hosts: Sequence[str], bridges
         "BRIDGES": " ".join(bridges),
         "GROUP": str(make_node_group(state.root, name)),
     }
-    holder = shell.spawn(
-        [
-            "unshare",
-            "--mount",
-            "--net",
-            "--pid",
-            "--uts",
-            "--ipc",
-            "--fork",
-            "--kill-child",
-            "--mount-proc",
-            "/bin/bash",
-            here / "files" / "init.sh",
-        ],
-        log,
-        note,
-        environment,
-    )
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while not (here / "ready").exists():
-        if not holder.alive() or time.monotonic() > deadline:
-            said = log.read_text(errors="replace").strip() or "it said nothing"
-            remove(noted[0])
-            raise RuntimeFailure(f"node '{name}' did not come up: {said[-600:]}")
-        time.sleep(0.01)
-    slot = changed(noted[0], init=_child(holder))
+
+    def note(holder: Process) -> None:
+        Slot(addresses.index, str(state.root), name, holder).write()
+
+    holder = shell.spawn([*NAMESPACES, "/bin/bash", here / "files" / "init.sh"], here / "node.log", note, environment)
+    slot = Slot(addresses.index, str(state.root), name, holder)
+    _wait_until_ready(slot, here)
+    slot = changed(slot, init=_child(holder))
     slot.write()
     if slot.init is None:
-        raise RuntimeFailure(f"node '{name}' ended at once: see {log}")
+        raise RuntimeFailure(f"node '{name}' ended at once: see {here}/node.log")
     return Node(name, slot.init, addresses)
+
+
+def _wait_until_ready(slot: Slot, here: Path) -> None:
+    """Until init.sh has done its work; a node that fails is removed, and its last words become the failure."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not (here / "ready").exists():
+        if not slot.alive() or time.monotonic() > deadline:
+            said = (here / "node.log").read_text(errors="replace").strip() or "it said nothing"
+            remove(slot)
+            raise RuntimeFailure(f"node '{slot.node}' did not come up: {said[-600:]}")
+        time.sleep(0.01)
 
 
 def _child(holder: Process) -> Process | None:

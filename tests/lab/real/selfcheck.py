@@ -15,7 +15,7 @@ from lab.real.cgroups import hierarchies, lab_group
 from lab.real.layout import RANGE
 from lab.real.lifecycle import RealLab, down, up
 from lab.real.machine import slots
-from lab.real.rootfs import config_in_archive
+from lab.real.rootfs import config_in_archive, delete
 from lab.real.shell import Say
 from lab.real.templates import DOCKER, STANDARD
 
@@ -67,7 +67,8 @@ class Selfcheck:
         self.check_golden(lab)
         self.check_second_node(lab)
         with self.step("down"):
-            down(self.state_dir)
+            down(self.state_dir, wipe=True)
+            delete(self.state_dir / "dump")
         expect(not left_behind(self.state_dir), f"left behind: {left_behind(self.state_dir)}")
 
     def check_plain(self, lab: RealLab) -> None:
@@ -103,6 +104,10 @@ class Selfcheck:
             pct(lab, PLAIN, "systemctl", "reboot", ok=(0, 1, 255))
             shell.wait_until(lambda: runtime.states()[PLAIN].pid not in (before, None), 20, "the guest reboots")
             wait_for_systemd(lab, "pve1", PLAIN)
+        self._check_truth(lab)
+
+    def _check_truth(self, lab: RealLab) -> None:
+        runtime = lab.runtime
         with self.step("a guest that dies is stopped"):
             shell.run(["kill", "-9", str(runtime.states()[PLAIN].pid)])
             shell.wait_until(lambda: not runtime.states()[PLAIN].running, 5, "the dead guest is stopped")

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.proximity.platform.plugins.module_utils.model import AppPlan
-from ansible_collections.proximity.platform.plugins.module_utils.planner.apps import plan_apps
+from ansible_collections.proximity.platform.plugins.module_utils.observer import Planner
+from ansible_collections.proximity.platform.plugins.module_utils.planner.apps import plan_apps, plan_cleanup
 from ansible_collections.proximity.platform.plugins.module_utils.planner.effects import apply_plan
 from ansible_collections.proximity.platform.plugins.module_utils.results import step_data
 from unit.plan.world import HERE, World, desired_of
@@ -23,6 +24,14 @@ def _many(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+def _planner(case: dict[str, Any]) -> Planner:
+    """Apps are planned; with `cleanup`, the cleaning away of one that could not be created."""
+    desired = [desired_of(each) for each in _many(case["desired"])]
+    if "cleanup" in case:
+        return partial(plan_cleanup, desired[0], case["cleanup"]["node"], case["cleanup"]["vmid"])
+    return partial(plan_apps, desired)
+
+
 @pytest.fixture(params=CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def case(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
     path: Path = request.param
@@ -30,8 +39,8 @@ def case(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
 
 
 def test_plan_is_as_expected(case: dict[str, Any]) -> None:
-    world, desired = World(case.get("observed", {})), [desired_of(each) for each in _many(case["desired"])]
-    plan, _observed = world.plan(partial(plan_apps, desired))
+    world = World(case.get("observed", {}))
+    plan, _observed = world.plan(_planner(case))
     expectations = _many(case["expect"])
     assert len(plan.apps) == len(expectations)
     for app, expect in zip(plan.apps, expectations, strict=True):
@@ -39,8 +48,7 @@ def test_plan_is_as_expected(case: dict[str, Any]) -> None:
 
 
 def test_planning_again_is_empty(case: dict[str, Any]) -> None:
-    world, desired = World(case.get("observed", {})), [desired_of(each) for each in _many(case["desired"])]
-    planner = partial(plan_apps, desired)
+    world, planner = World(case.get("observed", {})), _planner(case)
     plan, observed = world.plan(planner)
     for app in plan.apps:
         observed = apply_plan(app, observed)
