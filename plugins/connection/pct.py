@@ -265,6 +265,12 @@ class Connection(ssh.Connection):
         """Name the node's address where ssh looks for its host, which is also what names the shared connection."""
         self.set_option("host", self.get_option("node_hosts").get(self._node(), self._node()))
 
+    def _create_control_path(self, host, port, user, connection=None, pid=None):
+        # Clusters may call their nodes alike and be told apart by ssh's configuration alone.
+        # A shared connection must not lead into the other one.
+        ways = (self.get_option(name) for name in ("ssh_args", "ssh_common_args", "ssh_extra_args", "private_key_file"))
+        return super()._create_control_path("-".join(filter(None, (host, *ways))), port, user, connection, pid)
+
     def _enter(self, command: str, in_data: bytes | None, sudoable: bool) -> Outcome:
         self._aim()
         return unshifted(super().exec_command(in_container(self.get_option("pct_command"), self._vmid(), command), in_data, sudoable))

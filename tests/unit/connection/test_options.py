@@ -62,6 +62,12 @@ def test_containers_of_a_node_share_a_connection_and_nodes_do_not(cluster, conne
     assert first == second != third
 
 
+def test_clusters_that_call_their_nodes_alike_do_not_share_a_connection(cluster, connect):
+    ways = [{"ansible_ssh_common_args": f"-o HostName={name}"} for name in ("one", "other", "third")]
+    paths = {re.search(r'ControlPath="([^"]+)"', login(cluster, connect(**variables)))[1] for variables in ways}
+    assert len(paths) == len(ways)
+
+
 def test_a_number_as_text_is_a_number(cluster, connect):
     assert connect(proximity_vmid="8100").exec_command("true")[0] == 0
 
