@@ -175,6 +175,8 @@ class Connection(ssh.Connection):
 
     _login: str | None = None
     """User at the node."""
+    _own_control_path: str | None = None
+    """Where the user wants the sockets of shared connections."""
     _found: str | None = None
     """Node that turned out to hold the container."""
 
@@ -186,6 +188,7 @@ class Connection(ssh.Connection):
     ) -> None:
         super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)
         self._login = self.get_option("remote_user")
+        self._own_control_path = self.get_option("control_path")
         # Ansible asks this option for the home to put its files in, and for whether `become` changes anything. In the container that is
         # root, whoever logs in to the node.
         self.set_option("remote_user", "root")
@@ -263,13 +266,14 @@ class Connection(ssh.Connection):
 
     def _aim(self) -> None:
         """Name the node's address where ssh looks for its host, which is also what names the shared connection."""
-        self.set_option("host", self.get_option("node_hosts").get(self._node(), self._node()))
-
-    def _create_control_path(self, host, port, user, connection=None, pid=None):
-        # Clusters may call their nodes alike and be told apart by ssh's configuration alone.
-        # A shared connection must not lead into the other one.
-        ways = (self.get_option(name) for name in ("ssh_args", "ssh_common_args", "ssh_extra_args", "private_key_file"))
-        return super()._create_control_path("-".join(filter(None, (host, *ways))), port, user, connection, pid)
+        host = self.get_option("node_hosts").get(self._node(), self._node())
+        self.set_option("host", host)
+        if not self._own_control_path:
+            # Clusters may call their nodes alike and be told apart by ssh's configuration alone.
+            # A shared connection must not lead into the other one.
+            ways = (self.get_option(name) for name in ("ssh_args", "ssh_common_args", "ssh_extra_args", "private_key_file"))
+            path = self._create_control_path("-".join(filter(None, (host, *ways))), self.get_option("port"), self._login)
+            self.set_option("control_path", path)
 
     def _enter(self, command: str, in_data: bytes | None, sudoable: bool) -> Outcome:
         self._aim()
