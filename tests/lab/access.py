@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lab.errors import Refusal, forbidden
+from lab.errors import Refusal, forbidden, refuse
 from lab.roles import privileges
+from lab.schema.formats import split_list
 from lab.schema.rights import Both, Either, Need, Rights
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def privileges_at(cluster: Cluster, who: str, path: str) -> dict[str, bool]:
     for role, propagate in _with_pools(cluster, who, path).items():
         for privilege in cluster.role_privileges(role):
             found[privilege] = found.get(privilege, False) or propagate
-    return {name: propagate for name, propagate in found.items() if name in of_user} if token else found
+    return {name: propagate and of_user[name] for name, propagate in found.items() if name in of_user} if token else found
 
 
 def _with_pools(cluster: Cluster, who: str, path: str) -> dict[str, bool]:
@@ -86,8 +87,8 @@ def _with_pools(cluster: Cluster, who: str, path: str) -> dict[str, bool]:
 
 def normal_path(path: str) -> str | None:
     """An ACL path without double and final slashes; None when it cannot be one."""
-    path = "/" + re.sub(r"/+", "/", path).strip("/")
-    return path if re.fullmatch(r"[A-Za-z0-9._/-]+", path) else None
+    normal = "/" + re.sub(r"/+", "/", path).strip("/")
+    return normal if path and re.fullmatch(r"[A-Za-z0-9._/-]+", normal) else None
 
 
 def missing(cluster: Cluster, who: str, path: str | None, wanted: tuple[str, ...], every: bool = True) -> str:
@@ -105,7 +106,7 @@ def check_declared(cluster: Cluster, who: str, rights: Rights | None, params: Ma
     """Raise a 403 unless the rights that a call declares are held; parameters are not verified yet."""
     if rights is None:
         if who != ROOT:
-            raise forbidden()
+            raise forbidden("user != root@pam")
     elif isinstance(rights, Both):
         for part in rights.parts:
             check_declared(cluster, who, part, params)
@@ -132,11 +133,12 @@ def _check_need(cluster: Cluster, who: str, need: Need, params: Mapping[str, Any
         if lacking := missing(cluster, who, path, need.privileges, need.every):
             raise forbidden(f"{path or ''}, {lacking}")
     elif need.kind == "modify":
-        check_modify(cluster, who, str(params.get("path", "")))
+        if path := normal_path(str(params.get("path", ""))):
+            check_modify(cluster, who, path)
     elif need.kind == "user-param":
         _check_user_param(cluster, who, need.path, str(params.get("userid", "")))
     elif need.kind == "user-group":
-        _check_user_group(cluster, who, need.privileges, params)
+        _check_user_group(cluster, who, need.privileges, need.mode, params)
 
 
 def check_modify(cluster: Cluster, who: str, raw: str) -> None:
@@ -160,11 +162,25 @@ def _check_user_param(cluster: Cluster, who: str, what: str, userid: str) -> Non
         raise forbidden(f"{path}, {lacking}")
 
 
-def _check_user_group(cluster: Cluster, who: str, wanted: tuple[str, ...], params: Mapping[str, Any]) -> None:
-    """These privileges on one of the groups of the user in question, or on all of /access/groups."""
+def _check_user_group(cluster: Cluster, who: str, wanted: tuple[str, ...], mode: str, params: Mapping[str, Any]) -> None:
+    """These privileges on all of /access/groups, or on the groups that matter: those that are given (`create`, `update`),
+    and one of those that the user is in (`update`, and without a mode)."""
+
+    def may(group: str) -> bool:
+        return not missing(cluster, who, f"/access/groups/{group}", wanted, every=False)
+
+    user = cluster.users.get(str(params.get("userid", "")))
+    if mode != "create" and user is None:
+        raise refuse(f"no such user ('{params.get('userid', '')}')")
     if not missing(cluster, who, "/access/groups", wanted, every=False):
         return
-    user = cluster.users.get(str(params.get("userid", "")))
-    groups = user.groups if user else re.split(r"[,; ]+", str(params.get("groups", "")))
-    if not any(group and not missing(cluster, who, f"/access/groups/{group}", wanted, every=False) for group in groups):
-        raise forbidden(f"/access/groups, {'|'.join(wanted)}")
+    alternatives = "|".join(wanted)
+    if mode:
+        groups = split_list(str(params.get("groups", "")))
+        if not groups:
+            raise forbidden(f"/access/groups, {alternatives}")
+        for group in groups:
+            if not may(group):
+                raise forbidden(f"/access/groups/{group}, {alternatives}")
+    if mode != "create" and not any(may(group) for group in (user.groups if user else ())):
+        raise forbidden()

@@ -75,10 +75,18 @@ class Clock:
 
     def _watch(self) -> None:
         """Ring the alarms for which real time comes; ends with the last of them."""
-        while True:
-            with self._moved:
-                if not self._alarms:
-                    self._watched = False
-                    return
-                self._moved.wait(max(0.0, min(alarm.when for alarm in self._alarms) - self.now()))
-            self._ring()
+        try:
+            while self._await_next():
+                self._ring()
+        except BaseException:
+            self._watched = False  # the next alarm is watched again
+            raise
+
+    def _await_next(self) -> bool:
+        """Wait until the next alarm may be due; False when there is none."""
+        with self._moved:
+            if not self._alarms:
+                self._watched = False
+                return False
+            self._moved.wait(max(0.0, min(alarm.when for alarm in self._alarms) - self.now()))
+            return True

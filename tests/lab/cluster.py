@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from lab.clock import Clock
 from lab.errors import Refusal, refuse, wrong
-from lab.guests.runtime import GuestState, Runtime
+from lab.guard import Guard
+from lab.guests.runtime import GuestState, Runtime, RuntimeFailure, Usage
 from lab.model import Face, Grant, Guest, Mapping, Node, Pool, Storage, User, Volume
 from lab.roles import built_in_roles
 from lab.schema.table import Table, load_table
@@ -68,7 +68,7 @@ class Cluster:
     faults: Faults | None = None
 
     def __post_init__(self) -> None:
-        self.lock = threading.Condition(threading.RLock())
+        self.lock = Guard()
         self._grants_by_path: dict[str, list[Grant]] = {}
         self.index_grants()
 
@@ -136,6 +136,13 @@ class Cluster:
 
     def running(self, guest: Guest) -> bool:
         return self.state_of(guest).running
+
+    def usage_of(self, guest: Guest) -> Usage:
+        """What a guest uses now: nothing, when it does not run, or has just ended."""
+        try:
+            return self.runtime.usage(guest.node, guest.vmid)
+        except RuntimeFailure:
+            return Usage()
 
     def next_id(self, start: int = 100) -> int:
         return next(vmid for vmid in range(start, 1_000_000_000) if vmid not in self.guests)

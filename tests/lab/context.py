@@ -19,7 +19,7 @@ class Call:
 
     `asked` is the node whose address was called, `user` who calls (`root@pam`, `root@pam!test`), `params` the verified
     parameters, those of the path included. What the handler puts into `extra` stands beside `data` in the answer (`total`).
-    `files` holds the content of an upload.
+    `files` holds the content of an upload. `changes`: option of the guest in the path -> [before, after], once it is answered.
     """
 
     cluster: Cluster
@@ -30,6 +30,7 @@ class Call:
     params: dict[str, Any]
     files: dict[str, bytes] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
+    changes: dict[str, list[Any]] = field(default_factory=dict)
 
     def get(self, name: str, default: Any = None) -> Any:
         return self.params.get(name, default)

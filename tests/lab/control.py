@@ -1,25 +1,32 @@
-"""The control API: what tests in other processes ask of the lab, over plain HTTP on loopback.
+"""The control API: what tests in other processes ask of the lab, over plain HTTP on loopback. Bodies and answers are JSON.
 
-GET    /status                      clusters, addresses, the clock
-GET    /journal?path=..&method=..   the calls so far; DELETE forgets them
-POST   /faults  {kind, method, path, node, nth, times, probability, ...}; DELETE takes all away
-POST   /clock   {advance: seconds}
-POST   /save    {file}; POST /load {file}
+GET    /status                          clusters, nodes, the clock, the variables of `.lab/env`
+GET    /journal?method=..&path=..       the calls so far, oldest first; `since=TIME`, `effects=1`: only those that had one
+DELETE /journal                         forget them
+GET    /kinds                           the faults that there are, with their meaning
+GET    /faults                          those that are set: how many calls they have seen, how many they struck
+POST   /faults {kind, method, path, node, cluster, nth, times, probability, seed, and the fault's own arguments}
+DELETE /faults?id=..                    take one away, or all
+POST   /clock {advance: seconds}
+POST   /guests {vmid, address_s, deaf, shutdown_s, start_fails, cluster}   how a simulated guest behaves; vmid 0: all others
+POST   /save {file}, POST /load {file}
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl
 
-from lab.faults import fault_from
+from lab.cluster import RELEASES
+from lab.faults import KINDS
+from lab.guests.simulated import Script, SimulatedRuntime
 
 if TYPE_CHECKING:
     from lab.server import Lab
+    from lab.site import Site
 
 
 class ControlServer(ThreadingHTTPServer):
@@ -42,8 +49,8 @@ class ControlConversation(BaseHTTPRequestHandler):
         try:
             given = {**dict(parse_qsl(query)), **json.loads(body or "{}")}
             status, data = 200, control(self.server.lab, self.command, path, given)
-        except (ValueError, TypeError, KeyError, OSError) as error:
-            status, data = 400, {"error": f"{type(error).__name__}: {error}"}
+        except (ValueError, TypeError, LookupError, OSError) as error:
+            status, data = 400, {"error": str(error)}
         content = json.dumps(data).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -59,26 +66,61 @@ class ControlConversation(BaseHTTPRequestHandler):
 
 
 def control(lab: Lab, method: str, path: str, given: dict[str, Any]) -> Any:
-    """Do one thing; raises KeyError for what there is not."""
+    """Do one thing; raises LookupError for what there is not, ValueError and TypeError for what is wrong with it."""
     match method, path:
         case "GET", "/status":
-            sites = {site.name: {"nodes": site.urls, "guests": len(site.cluster.guests)} for site in lab.sites}
-            return {"clusters": sites, "now": lab.clock.now(), "environment": lab.environment()}
+            return _status(lab)
         case "GET", "/journal":
-            return [entry.shown() for entry in lab.journal(given.get("method", ""), given.get("path", ""))]
+            return _journal(lab, given)
         case "DELETE", "/journal":
             return lab.journal_book.clear()
+        case "GET", "/kinds":
+            return {name: kind.meaning for name, kind in KINDS.items()}
+        case "GET", "/faults":
+            return [fault.shown() for fault in lab.faults.all()]
         case "POST", "/faults":
-            fault = fault_from(given)
-            lab.faults.add(fault)
-            return asdict(fault)
+            return lab.set_fault(given).shown()
         case "DELETE", "/faults":
-            return lab.faults.clear()
+            return lab.faults.clear(int(given.get("id", 0)))
         case "POST", "/clock":
             lab.advance(float(given["advance"]))
             return {"now": lab.clock.now()}
+        case "POST", "/guests":
+            return _script(lab, dict(given))
         case "POST", "/save":
             return lab.save(Path(given["file"]))
         case "POST", "/load":
-            return lab.load(Path(given["file"]))
-    raise KeyError(f"{method} {path}")
+            words: list[str] = []
+            lab.load(Path(given["file"]), words.append)
+            return {"words": words}
+    raise LookupError(f"the control API has no {method} {path}")
+
+
+def _status(lab: Lab) -> dict[str, Any]:
+    clusters = {site.name: _shown(site) for site in lab.sites}
+    return {"clusters": clusters, "now": lab.clock.now(), "faults": len(lab.faults.all()), "environment": lab.environment()}
+
+
+def _shown(site: Site) -> dict[str, Any]:
+    cluster = site.cluster
+    with cluster.lock:
+        running = sum(state.running for state in cluster.runtime.states().values())
+        nodes = {node.name: {"url": site.urls.get(node.name), "online": node.online, "ssh": node.ssh} for node in cluster.nodes.values()}
+        counts = {"guests": len(cluster.guests), "running": running, "kind": cluster.runtime.kind}
+    return {"version": RELEASES[cluster.major][0], "quorate": cluster.quorate, "nodes": nodes, **counts}
+
+
+def _journal(lab: Lab, given: dict[str, Any]) -> list[dict[str, Any]]:
+    entries = lab.journal(given.get("method", ""), given.get("path", ""))
+    chosen = (entry for entry in entries if entry.time >= float(given.get("since", 0)) and (entry.effect or not given.get("effects")))
+    return [{**entry.shown(), "outcome": lab.outcome(entry)} for entry in chosen]
+
+
+def _script(lab: Lab, given: dict[str, Any]) -> None:
+    name, vmid = given.pop("cluster", lab.sites[0].name), int(given.pop("vmid", 0))
+    cluster = next((site.cluster for site in lab.sites if site.name == name), None)
+    if cluster is None:
+        raise LookupError(f"there is no cluster {name!r} here; there are {', '.join(site.name for site in lab.sites)}")
+    if cluster.runtime.kind != "simulated":
+        raise ValueError("real guests behave as they please")
+    cast(SimulatedRuntime, cluster.runtime).scripts[vmid] = Script(**given)

@@ -103,9 +103,7 @@ def make_disk(cluster: Cluster, node: str, storage_id: str, vmid: int, size: int
     storage = cluster.storages[storage_id]
     shape = "subvol" if storage.type == "zfspool" else "raw"
     name = free_disk_name(cluster, node, storage, vmid, base=base)
-    return add_volume(
-        cluster, node, Volume(storage_id, name, "rootdir", shape, size, cluster.now(), vmid=vmid, used=min(size, GIB // 2))
-    )
+    return add_volume(cluster, node, Volume(storage_id, name, "rootdir", shape, size, cluster.now(), vmid=vmid, used=min(size, GIB // 2)))
 
 
 def make_disks(cluster: Cluster, guest: Guest, wanted: Mapping[str, str]) -> list[Volume]:

@@ -13,7 +13,8 @@ from typing import Any
 from lab.access import check_declared
 from lab.cluster import Cluster
 from lab.context import Call
-from lab.errors import Refusal, wrong
+from lab.errors import Refusal, refuse, wrong
+from lab.guests.runtime import RuntimeFailure
 from lab.registry import find_route
 from lab.schema.verify import verify
 
@@ -30,12 +31,13 @@ class Request:
 
 @dataclass
 class Answer:
-    """`body` None: nothing but the status line. `effect` is for the journal."""
+    """`body` None: nothing but the status line. `effect` and `changes` (see `Call`) are for the journal."""
 
     status: int = 200
     reason: str = "OK"
     body: dict[str, Any] | None = None
     effect: str = ""
+    changes: dict[str, list[Any]] = field(default_factory=dict)
 
 
 def answer(cluster: Cluster, asked: str, user: str, request: Request) -> Answer:
@@ -44,9 +46,11 @@ def answer(cluster: Cluster, asked: str, user: str, request: Request) -> Answer:
         call, data = _perform(cluster, asked, user, request)
     except Refusal as refusal:
         return refused(refusal)
+    except RuntimeFailure as failure:
+        return refused(refuse(str(failure)))
     is_task = isinstance(data, str) and data.startswith("UPID:")
     effect = data if is_task else "" if request.method == "GET" else "changed"
-    return Answer(body={"data": data, **call.extra}, effect=effect)
+    return Answer(body={"data": data, **call.extra}, effect=effect, changes=call.changes)
 
 
 def refused(refusal: Refusal) -> Answer:
@@ -80,7 +84,24 @@ def _perform(cluster: Cluster, asked: str, user: str, request: Request) -> tuple
     if not route.locked:
         return call, route.handler(call)
     with cluster.lock:
-        return call, route.handler(call)
+        before = {} if request.method == "GET" else _config_in(cluster, in_path)
+        data = route.handler(call)
+        if before:
+            call.changes = changes_between(before, _config_in(cluster, in_path))
+        return call, data
+
+
+def _config_in(cluster: Cluster, in_path: Mapping[str, str]) -> dict[str, Any]:
+    """The config of the guest in the path, as it is now."""
+    vmid = in_path.get("vmid", "")
+    guest = cluster.guests.get(int(vmid)) if vmid.isdecimal() else None
+    return {**guest.config, **guest.pending} if guest else {}
+
+
+def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Option -> [what it was, what it is], None where it is not set."""
+    names = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    return {name: [before.get(name), after.get(name)] for name in names}
 
 
 def _merged(in_path: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:

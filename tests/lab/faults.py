@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 
 class Kind(NamedTuple):
-    """`family`: what becomes of an answer, of a task, or of the cluster's state; `place`: before or after the call's effect."""
+    """`family`: what becomes of an answer, its delay, of a task, or of the cluster's state; `place`: before or after the call's effect."""
 
     family: str
     place: str
@@ -49,7 +49,7 @@ TASKS = {
     "task-warns": "says `text` as a warning, and ends with WARNINGS: 1",
 }
 STATES = {
-    "refuse": "the node's port is closed: connections are refused, for `seconds` (60)",
+    "refuse": "the port of the node (`node`, `target`, or that of the call) is closed: connections are refused, for `seconds` (60)",
     "node-down": "the node is offline for `seconds` (60), its guests unknown; with `power=1` they die, and those with onboot start again",
     "quorum-lost": "the cluster can be read, not written, for `seconds` (60)",
     "ssh-down": "the node's SSH refuses connections, for `seconds` (60)",
@@ -61,14 +61,19 @@ STATES = {
 KINDS: dict[str, Kind] = {
     **{name: Kind("answer", "before", f"{meaning}; the call has no effect") for name, meaning in ANSWERS.items()},
     **{f"{name}-after": Kind("answer", "after", f"{meaning}; the call has had its effect") for name, meaning in ANSWERS.items()},
-    "latency": Kind("answer", "before", "the answer takes `seconds` (1) longer, and one of the daemon's workers with it"),
+    "latency": Kind("delay", "before", "the answer takes `seconds` (1) longer, and one of the daemon's workers with it"),
     "malformed": Kind("answer", "after", "the answer is half of its JSON"),
     "slow-body": Kind("answer", "after", "the body drips in over `seconds` (5)"),
     **{name: Kind("task", "", meaning) for name, meaning in TASKS.items()},
     **{name: Kind("state", "before", meaning) for name, meaning in STATES.items()},
     **{f"{name}-after": Kind("state", "after", f"{meaning}; once the call has had its effect") for name, meaning in STATES.items()},
 }
-ARGUMENTS = {"seconds", "status", "reason", "text", "at", "step", "type", "power", "vmid", "options"}
+ARGUMENTS = {"seconds", "status", "reason", "text", "at", "step", "type", "power", "target", "vmid", "options"}
+ABOUT_GUESTS = {
+    "backup-lock": ("", r"/nodes/[^/]+/lxc/\d+(/.*)?"),
+    "config-changed": ("PUT", r"/nodes/[^/]+/lxc/\d+/config|/cluster/mapping/dir/.*"),
+}
+"""Faults that need a guest: without a `vmid` they wait for a call of this method and path."""
 
 
 @dataclass
@@ -105,6 +110,9 @@ class Fault:
             re.compile(self.path)
         except re.error as error:
             raise ValueError(f"{self.path!r} is no regular expression: {error}") from error
+        if self.name in ABOUT_GUESTS and "vmid" not in self.arguments and self.path == ".*":
+            method, self.path = ABOUT_GUESTS[self.name]
+            self.method = self.method or method
         self._random = random.Random(self.seed)
 
     @property

@@ -14,7 +14,8 @@ SECRET = {"password", "ssh-public-keys", "otp", "tfa-challenge"}
 class Entry:
     """One call; `time` by the lab's clock, `effect` is the task that it started, `changed` for other writes, or empty.
 
-    `fault` is the name of the fault that was injected. `took_ms` is what the server needed.
+    `status` is 0 where the client got no answer; the effect is what the call has had nevertheless. `fault` names the faults that
+    struck it, with commas. `took_ms` is what the server needed. `changes`: option of the guest in the path -> [before, after].
     """
 
     time: float
@@ -29,7 +30,7 @@ class Entry:
     effect: str = ""
     fault: str = ""
     took_ms: float = 0.0
-    details: dict[str, Any] = field(default_factory=dict)
+    changes: dict[str, list[Any]] = field(default_factory=dict)
 
     def shown(self) -> dict[str, Any]:
         return asdict(self)

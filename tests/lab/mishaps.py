@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from lab.faults import Fault
     from lab.tasks import Task
 
-STEPS = frozenset({"create", "restore", "clone", "start", "stop", "shutdown", "snapshot", "rollback", "delete_snapshot", "backup", "migrate"})
+STEPS = frozenset(
+    {"create", "restore", "clone", "start", "stop", "shutdown", "snapshot", "rollback", "delete_snapshot", "backup", "migrate"}
+)
 FAILURE = "No space left on device"
 WARNING = "something is not as it should be"
 LOOKED_AT_S = 0.02

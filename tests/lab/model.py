@@ -19,6 +19,8 @@ class Node:
     memory: int = 16 * 1024**3
     disk: int = 100 * 1024**3
     online: bool = True
+    ssh: bool = True
+    """Whether SSH answers; simulated nodes have none, and only tell."""
     booted: float = 0.0
     bridges: list[dict[str, Any]] = field(default_factory=list)
     """As `GET /nodes/{node}/network` shows them; the lab adds `dhcp: [first, last]` for simulated guests."""

@@ -43,8 +43,8 @@ class Wish:
 def claim(call: Call) -> Guest:
     """The container's config file, locked and held for the task: a new one, or the one that is to be replaced."""
     cluster, node, vmid = call.cluster, call.node, call.vmid
-    await_file(cluster, node, vmid)
     try:
+        await_file(cluster, node, vmid)
         guest = cluster.guests.get(vmid) or Guest(vmid, node, {})
         check_lock(guest)
         check_writable(cluster, node, vmid)
@@ -86,7 +86,8 @@ def restore(task: Task, call: Call, guest: Guest, wish: Wish) -> None:
 
 
 def _draft(task: Task, call: Call, guest: Guest, wish: Wish, backup: Volume) -> Guest:
-    """The container's config to be, without its disks: what is given, then what was saved."""
+    """The container's config to be, without its disks: what is given, then what was saved; networks that are to be unique are
+    the saved ones, with another address."""
     cluster, saved = call.cluster, dict(backup.facts["config"])
     draft = Guest(guest.vmid, guest.node, {}, facts=dict(backup.facts.get("guest", {})))
     set_options(cluster, draft, wish.options, running=False)
@@ -94,16 +95,17 @@ def _draft(task: Task, call: Call, guest: Guest, wish: Wish, backup: Volume) -> 
     if guest.config.get("unprivileged") and not unprivileged:
         call.check_guest(guest.vmid, str(call.get("pool", "")), "VM.Allocate")
     draft.config |= {"unprivileged": 1} if unprivileged else {}
+    unique = bool(call.get("unique"))
     for name, value in saved.items():
-        if NOT_RESTORED.fullmatch(name) or name in draft.config:
+        is_network = bool(re.fullmatch(r"net\d+", name))
+        if NOT_RESTORED.fullmatch(name) or (name in draft.config and not (unique and is_network)):
             continue
         if name == "features" and saved.get("unprivileged") and not unprivileged and not call.is_root:
             task.say("changing from unprivileged to privileged, skipping features")
             continue
-        if re.fullmatch(r"net\d+", name):
+        if is_network and name not in draft.config:
             check_bridge(call, str(value))
-            value = written_network(cluster, value, fresh_address=bool(call.get("unique")))
-        draft.config[name] = value
+        draft.config[name] = written_network(cluster, value, fresh_address=unique) if is_network else value
     draft.config = {"hostname": f"CT{draft.vmid}", "memory": 512, "swap": 512, **draft.config}
     return draft
 
@@ -136,7 +138,8 @@ def _unpack(task: Task, call: Call, draft: Guest, backup: Volume) -> None:
     task.say(f"restoring '{backup.volid}' now..", f"extracting archive '{path_of(cluster, backup.volid)}'")
     task.limited(backup.size, float(call.get("bwlimit", 0)))
     cluster.runtime.restore(draft.node, draft.vmid, draft.config, archive_path(cluster, backup), lambda line: None)
-    task.say(f"Total bytes read: {size} ({size // MIB}MiB, 312MiB/s)", "merging backed-up and given configuration..")
+    task.say(f"Total bytes read: {size} ({size // MIB}MiB, 312MiB/s)", f"Detected container architecture: {draft.config['arch']}")
+    task.say("merging backed-up and given configuration..")
 
 
 def _give_up(cluster: Cluster, guest: Guest, made: list[Volume], *, gone: bool) -> None:

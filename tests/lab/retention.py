@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from lab.model import Storage, Volume
 
 Keep = Mapping[str, int]
+PROTECTED_AT_MOST = 5
+"""For those who may not allocate on the storage, unless its options say otherwise."""
 PERIODS = {"last": "%s", "hourly": "%Y-%m-%d %H", "daily": "%Y-%m-%d", "weekly": "%G-%V", "monthly": "%Y-%m", "yearly": "%Y"}
 """Rule -> what two backups of one period have in common; `%s` is the backup itself."""
 
@@ -93,6 +95,13 @@ def _mark(newest_first: list[Volume], marks: dict[str, str], count: int, form: s
 
 def _period(backup: Volume, form: str) -> str:
     return str(backup.ctime) if form == "%s" else time.strftime(form, time.gmtime(backup.ctime))
+
+
+def check_protectable(storage: Storage, already: int, may_allocate: bool) -> None:
+    """So many protected backups of a guest there may be on a storage; -1 is no limit."""
+    limit = int(storage.options.get("max-protected-backups", -1 if may_allocate else PROTECTED_AT_MOST))
+    if -1 < limit <= already:
+        raise refuse(f"The number of protected backups per guest is limited to {limit} on storage '{storage.id}'")
 
 
 def prune_list(backups: Iterable[Volume], keep: Keep) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from lab.cluster import Cluster
 from lab.guests.simulated import SimulatedRuntime
@@ -92,7 +92,7 @@ def _user_from(data: Mapping[str, Any]) -> User:
 
 
 def _run_again(cluster: Cluster, running: Mapping[int, float]) -> None:
-    """Simulated guests run on as they did; real ones are what they are."""
-    if isinstance(cluster.runtime, SimulatedRuntime):
+    """Simulated guests run on as they did; what becomes of real ones is the business of `lab.reconciled`."""
+    if cluster.runtime.kind == "simulated":
         guests = {vmid: (dict(cluster.guests[vmid].config), started) for vmid, started in running.items() if vmid in cluster.guests}
-        cluster.runtime.replace_running(guests)
+        cast(SimulatedRuntime, cluster.runtime).replace_running(guests)

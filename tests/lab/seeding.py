@@ -1,29 +1,34 @@
-"""Make clusters from a seed: a YAML file in `lab/seeds`, in a short form that `conformance.yml` shows in full."""
+"""Make clusters from a seed, by name (`lab/seeds/NAME.yml`) or as a file; `conformance.yml` shows its short form in full."""
 
 from __future__ import annotations
 
+import copy
+import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
 from lab.appliances import APPLIANCES, known_appliances
 from lab.clock import Clock
-from lab.cluster import Cluster
+from lab.cluster import RELEASES, Cluster
 from lab.configs import set_options
 from lab.disks import GIB, add_volume, make_disks
 from lab.faces import note_face
 from lab.guests.runtime import Runtime
 from lab.guests.simulated import Dhcp, SimulatedRuntime
+from lab.mishaps import stepwise
 from lab.model import Grant, Guest, Node, Pool, Storage, Token, User, Volume
+from lab.published import Published, Publisher
 
 FOLDER = Path(__file__).with_name("seeds")
 Secrets = dict[str, str]
 """`user@realm!id` -> the token's secret; `user@realm` -> the password."""
 DAY_S = 86_400
+VERSIONS = tuple(release for release, _ in RELEASES.values())
 
 
 @dataclass(frozen=True)
@@ -37,22 +42,33 @@ class RealGuests:
     addresses: Mapping[str, str] = field(default_factory=dict)
     archives: Mapping[str, Path] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    set_ssh: Callable[[str, bool], None] | None = None
+    """Let SSH answer on a node, or refuse."""
 
 
 def read_seed(name: str) -> list[dict[str, Any]]:
-    """The clusters that a seed describes; `name@8.4` makes them of that version."""
-    name, _, version = name.partition("@")
-    file = FOLDER / f"{name}.yml"
+    """The clusters that a seed describes, by its name or the path of its file; `name@8.4` makes them of that version."""
+    place, _, version = name.partition("@")
+    file = Path(place) if place.endswith((".json", ".yml")) else FOLDER / f"{place}.yml"
     if not file.exists():
-        raise LookupError(f"there is no seed {name!r}; there are {', '.join(sorted(each.stem for each in FOLDER.glob('*.yml')))}")
-    clusters = yaml.safe_load(file.read_text(encoding="utf-8"))["clusters"]
-    return [cluster | ({"version": version} if version else {}) for cluster in clusters]
+        names = ", ".join(sorted(each.stem for each in FOLDER.glob("*.yml")))
+        raise LookupError(f"there is no seed {place!r}; there are {names}, and files that end in .json or .yml")
+    if version and version not in VERSIONS:
+        raise LookupError(f"there is no version {version!r}; there are {' and '.join(VERSIONS)}")
+    text = file.read_text(encoding="utf-8")
+    clusters = (json.loads(text) if file.suffix == ".json" else yaml.safe_load(text))["clusters"]
+    return [_model(cluster) | cluster | ({"version": version} if version else {}) for cluster in clusters]
+
+
+def _model(cluster: Mapping[str, Any]) -> dict[str, Any]:
+    """`like: demo`: what a cluster does not say itself is as in the first cluster of that seed."""
+    return read_seed(cluster["like"])[0] if "like" in cluster else {}
 
 
 def plant(seed: Mapping[str, Any], clock: Clock, folder: Path, secrets: Secrets, real: RealGuests | None = None) -> Cluster:
     """A cluster as one entry of a seed describes it; what `secrets` lacks is made and added to it."""
     simulated = SimulatedRuntime(clock, lambda node, bridge: _dhcp(cluster, node, bridge))
-    cluster = Cluster(simulated, clock, folder, seed.get("name", ""), int(str(seed.get("version", 9)).split(".")[0]))
+    cluster = Cluster(stepwise(simulated), clock, folder, seed.get("name", ""), int(str(seed.get("version", 9)).split(".")[0]))
     now = clock.now()
     for number, (name, node) in enumerate(seed["nodes"].items(), 1):
         nodeid = 0 if cluster.standalone else number
@@ -62,16 +78,19 @@ def plant(seed: Mapping[str, Any], clock: Clock, folder: Path, secrets: Secrets,
         _plant_template(cluster, template, real.archives if real else {})
     _plant_people(cluster, seed, secrets)
     if real:
-        cluster.runtime = real.runtime
-        _place_bridges(cluster, real.addresses)
+        cluster.runtime = stepwise(real.runtime)
+        place_bridges(cluster, real.addresses)
     for guest in seed.get("guests", ()):
         plant_guest(cluster, **guest)
     cluster.appliances = known_appliances(seed.get("appliances", APPLIANCES), real.archives if real else None)
     cluster.backup_jobs = dict(seed.get("backup_jobs", {}))
+    if real:
+        cluster.lock.leaving = Published(cluster, cast(Publisher, real.runtime))
+        cluster.lock.leaving()
     return cluster
 
 
-def _place_bridges(cluster: Cluster, addresses: Mapping[str, str]) -> None:
+def place_bridges(cluster: Cluster, addresses: Mapping[str, str]) -> None:
     """Real nodes have networks of their own: their address is .1 of a /24, whose .100 to .199 DHCP gives away."""
     for node in cluster.nodes.values():
         for bridge in (bridge for bridge in node.bridges if "dhcp" in bridge and node.name in addresses):
@@ -80,7 +99,7 @@ def _place_bridges(cluster: Cluster, addresses: Mapping[str, str]) -> None:
 
 
 def _node(name: str, nodeid: int, given: Mapping[str, Any], now: float) -> Node:
-    rest = {key: value for key, value in given.items() if not key.endswith("_gib")}
+    rest = copy.deepcopy({key: value for key, value in given.items() if not key.endswith("_gib")})
     memory, disk = int(given.get("memory_gib", 16) * GIB), int(given.get("disk_gib", 100) * GIB)
     return Node(name, nodeid, memory=memory, disk=disk, booted=now - 3 * DAY_S, **rest)
 

@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lab.access import missing
 from lab.errors import Refusal, TaskFailure, forbidden
 from lab.retention import Keep, parse_keep, storage_keep
 from lab.userfile import as_text
-from lab.vzdump_guest import Job, Run, back_up
+from lab.vzdump_guest import Run, back_up
 
 if TYPE_CHECKING:
+    from lab.cluster import Cluster
+    from lab.model import Storage
     from lab.tasks import Task
 
 LOCK = "/var/run/vzdump.lock"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One vzdump. `options` are the call's parameters; `may_allocate`: the caller holds Datastore.Allocate on the storage."""
+
+    cluster: Cluster
+    node: str
+    user: str
+    vmids: list[int]
+    options: Mapping[str, Any]
+    may_allocate: bool = False
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self.options.get(name, default)
+
+    @property
+    def storage_id(self) -> str:
+        return str(self.get("storage") or "local")
+
+    @property
+    def storage(self) -> Storage:
+        return self.cluster.storages[self.storage_id]
 
 
 def run_job(task: Task, job: Job) -> None:

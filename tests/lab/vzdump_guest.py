@@ -3,60 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lab.archives import archive_path, shown_path
 from lab.configs import check_lock, config_text
 from lab.containers import config_file, set_lock, shut_down, start_container
 from lab.disks import add_volume, mounts_of
-from lab.errors import Refusal, TaskFailure, refuse
+from lab.errors import Refusal, TaskFailure
 from lab.features import volume_can
 from lab.guests.runtime import RuntimeFailure
 from lab.model import Guest, Snapshot, Volume
 from lab.notes import fill_template
 from lab.quorum import check_writable
-from lab.retention import Keep, backups_on, prune, remove_archive
+from lab.retention import Keep, backups_on, check_protectable, prune, remove_archive
 from lab.tasks import TaskStopped
 from lab.userfile import as_text
 from lab.volumes import bytes_to_copy
 
 if TYPE_CHECKING:
     from lab.cluster import Cluster
-    from lab.model import Storage
     from lab.tasks import Task
+    from lab.vzdump import Job
 
 MIB = 1024**2
 ENDINGS = {"0": "tar", "1": "tar.lzo", "lzo": "tar.lzo", "gzip": "tar.gz", "zstd": "tar.zst"}
 SHRINKS = {"tar": 1.0, "tar.lzo": 0.5, "tar.gz": 0.4, "tar.zst": 0.34}
 """What compression makes of a root file system's size, where the archive of a simulated one has no size to speak of."""
-PROTECTED_AT_MOST = 5
-"""For those who may not allocate on the storage, unless its options say otherwise."""
 SNAPSHOT = "vzdump"
-
-
-@dataclass(frozen=True)
-class Job:
-    """One vzdump. `options` are the call's parameters; `may_allocate`: the caller holds Datastore.Allocate on the storage."""
-
-    cluster: Cluster
-    node: str
-    user: str
-    vmids: list[int]
-    options: Mapping[str, Any]
-    may_allocate: bool = False
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return self.options.get(name, default)
-
-    @property
-    def storage_id(self) -> str:
-        return str(self.get("storage") or "local")
-
-    @property
-    def storage(self) -> Storage:
-        return self.cluster.storages[self.storage_id]
 
 
 @dataclass
@@ -72,7 +46,9 @@ class Run:
     parent: str = ""
     suspended: bool = False
     stopped: bool = False
-    down_at: float | None = None
+    down_at: float = 0.0
+    volumes: int = 1
+    """So many are saved."""
 
     def info(self, text: str) -> None:
         self.task.say(f"INFO: {text}")
@@ -140,17 +116,11 @@ def _check_room(run: Run, keep: Keep) -> None:
         raise TaskFailure(f"There is a max backup limit of {limit} enforced by the target storage or the vzdump parameters. {text}")
 
 
-def check_protectable(storage: Storage, already: int, may_allocate: bool) -> None:
-    """So many protected backups of a guest there may be on a storage; -1 is no limit."""
-    limit = int(storage.options.get("max-protected-backups", -1 if may_allocate else PROTECTED_AT_MOST))
-    if -1 < limit <= already:
-        raise refuse(f"The number of protected backups per guest is limited to {limit} on storage '{storage.id}'")
-
-
 def _prepare(run: Run, guest: Guest, mode: str) -> str:
     """The mode that it will be: where the storage has no snapshots, the guest is suspended instead."""
     mounts = mounts_of(run.cluster, guest.config)
     saved = {name: mount for name, mount in mounts.items() if name == "rootfs" or mount.get("backup") == "1"}
+    run.volumes = len(saved)
     lines = [f"CT Name: {guest.name}"]
     for name, mount in sorted(mounts.items(), key=lambda item: (item[0] != "rootfs", len(item[0]), item[0])):
         place = f"mount point {name} ('{mount.get('mp', '/')}')"
@@ -199,7 +169,6 @@ def _save(run: Run, guest: Guest, volume: Volume, mode: str) -> None:
     if mode == "suspend":
         _write_suspended(run, guest, volume)
     elif mode == "snapshot":
-        run.info("create storage snapshot 'vzdump'")
         _take_snapshot(run, guest)
     elif mode == "stop":
         run.info("stopping virtual guest")
@@ -238,18 +207,25 @@ def _resume(run: Run) -> None:
 
 
 def _say_online(run: Run, least: str) -> None:
-    seconds = int(run.cluster.clock.now() - (run.down_at or 0))
+    seconds = int(run.cluster.clock.now() - (run.down_at))
     run.info(f"guest is online again after {seconds if seconds >= 1 else least} seconds")
 
 
 def _take_snapshot(run: Run, guest: Guest) -> None:
-    """For as long as the archive is written the config tells of it."""
+    """Of several volumes at one moment, so that the guest holds still. While the archive is written the config tells of it."""
+    if run.volumes > 1:
+        run.info("suspend vm to make snapshot")
+        run.down_at = run.cluster.clock.now()
+    run.info("create storage snapshot 'vzdump'")
     with run.cluster.lock:
         run.parent = str(guest.config.get("parent", ""))
         kept = {name: value for name, value in guest.config.items() if name not in {"lock", "parent", "description"}}
         guest.snapshots[SNAPSHOT] = Snapshot(SNAPSHOT, kept, run.cluster.now(), "vzdump backup snapshot\n", run.parent)
         guest.config["parent"] = SNAPSHOT
         run.snapshotted = True
+    if run.volumes > 1:
+        run.info("resume vm")
+        _say_online(run, "<1")
 
 
 def _write(run: Run, guest: Guest, volume: Volume) -> None:
@@ -302,7 +278,17 @@ def _clean_up(run: Run) -> None:
             _resume(run)
         elif run.stopped and not cluster.running(guest):
             run.info("restarting vm")
-            start_container(run.task, cluster, run.job.node, run.vmid)
+            _start_again(run)
             _say_online(run, "1")
     except (TaskFailure, Refusal, RuntimeFailure) as failure:
         run.task.say(str(failure))
+
+
+def _start_again(run: Run) -> None:
+    """By a command of its own in the original: what it warns of is not the job's warning."""
+    said, warned = len(run.task.log), run.task.warnings
+    try:
+        start_container(run.task, run.cluster, run.job.node, run.vmid)
+    finally:
+        del run.task.log[said:]
+        run.task.warnings = warned

@@ -202,12 +202,12 @@ def _check_may_give(call: Call, path: str, role: str, propagate: bool) -> None:
     verb = "remove" if call.get("delete") else "add"
     for privilege in call.cluster.role_privileges(role):
         if privilege not in held:
-            raise wrong({"roles": f"Cannot {verb} role '{role}' - requires 'Permissions.Modify' or superset of privileges."})
+            raise wrong({"role": f"Cannot {verb} role '{role}' - requires 'Permissions.Modify' or superset of privileges."})
         if propagate and not held[privilege] and verb == "add":
             text = "requires 'Permissions.Modify' or propagated superset of privileges."
-            raise wrong({"roles": f"Cannot {verb} role '{role}' with propagation - {text}"})
+            raise wrong({"role": f"Cannot {verb} role '{role}' with propagation - {text}"})
     if role == "NoAccess":
-        raise wrong({"roles": f"Cannot {verb} role '{role}' - requires 'Permissions.Modify'"})
+        raise wrong({"role": f"Cannot {verb} role '{role}' - requires 'Permissions.Modify'"})
 
 
 def _check_known(call: Call, kind: str, who: str) -> None:

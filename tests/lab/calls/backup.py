@@ -16,8 +16,7 @@ from lab.registry import Data, answers
 from lab.retention import check_keep
 from lab.schema.formats import split_list
 from lab.schema.verify import parse_properties
-from lab.vzdump import run_job
-from lab.vzdump_guest import Job
+from lab.vzdump import Job, run_job
 
 ROOT_ONLY = ("tmpdir", "dumpdir", "script", "job-id")
 COSTLY = ("bwlimit", "ionice", "performance")

@@ -127,7 +127,7 @@ def _figures(cluster: Cluster, vmid: int, face: Face, round_time: float) -> dict
         shown["memhost"] = 0
     if not up:
         return {**shown, "cpu": 0, "mem": 0, "disk": 0, "netin": 0, "netout": 0, "diskread": 0, "diskwrite": 0}
-    usage = cluster.runtime.usage(cluster.guests[vmid].node, vmid)
+    usage = cluster.usage_of(cluster.guests[vmid])
     shown |= {"cpu": usage.cpu, "mem": usage.mem, "disk": usage.disk, "netin": usage.netin, "netout": usage.netout}
     shown |= {"memhost": usage.mem} if "memhost" in shown else {}
     return {**shown, "diskread": usage.diskread, "diskwrite": usage.diskwrite}

@@ -83,10 +83,9 @@ def change_config(call: Call) -> Data:
         guest.pending_delete = [other for other in guest.pending_delete if other != name]
     _delete(call, guest, deleted, running)
     _set(call, guest, options, running)
-    if running:
-        _apply(call, guest)
-    else:
+    if not running:
         apply_waiting(cluster, guest)
+    _apply(call, guest)
     note_face(cluster, guest)
     return None
 
@@ -130,6 +129,7 @@ def _set(call: Call, guest: Guest, options: dict[str, Any], running: bool) -> No
 
 
 def _apply(call: Call, guest: Guest) -> None:
+    """Hand the config on to the guest: a stopped one may be started on its node, past the API."""
     try:
         call.cluster.runtime.apply(guest.node, guest.vmid, dict(guest.config))
     except RuntimeFailure as failure:

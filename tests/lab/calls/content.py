@@ -11,10 +11,9 @@ from lab.disks import content_of, find_volume, owner_of, split_volume
 from lab.errors import refuse, wrong
 from lab.model import Volume
 from lab.registry import Data, answers
-from lab.retention import backups_on, check_keep, keep_for, prune, prune_list, remove_archive
+from lab.retention import backups_on, check_keep, check_protectable, keep_for, prune, prune_list, remove_archive
 from lab.tasks import Task
 from lab.volumes import check_unlinked
-from lab.vzdump_guest import check_protectable
 
 ITEM = "/nodes/{node}/storage/{storage}/content/{volume}"
 PRUNE = "/nodes/{node}/storage/{storage}/prunebackups"

@@ -43,6 +43,8 @@ def create(call: Call) -> Data:
     _check_may_create(call, pool, overwrite=overwrite)
     options = {name: value for name, value in call.params.items() if name not in CONTROL and not name.startswith("unused")}
     unprivileged = bool(call.get("unprivileged", cluster.major >= 9))
+    if not unprivileged and not is_restore and cluster.major >= 9:
+        call.check("/", "Sys.Modify")
     check_config_rights(call, Change(vmid, pool, {}, options, (), unprivileged))
     check_volume(call, vmid, call.params["ostemplate"], "backup" if is_restore else "vztmpl")
     mounts = _wanted_mounts(call, options)

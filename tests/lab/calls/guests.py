@@ -8,6 +8,7 @@ from lab.containers import holding, remove_container
 from lab.context import Call, guest_filter
 from lab.disks import disks_of, free_volumes, volumes_on
 from lab.errors import refuse
+from lab.guests.runtime import RuntimeFailure
 from lab.model import Guest, Volume
 from lab.quorum import check_writable
 from lab.registry import Data, answers
@@ -35,7 +36,10 @@ def interfaces(call: Call) -> Data:
         guest = call.cluster.guests.get(call.vmid)
         if guest is None or guest.node != call.node or not call.cluster.running(guest):
             return None
-    return call.cluster.runtime.interfaces(call.node, call.vmid)
+    try:
+        return call.cluster.runtime.interfaces(call.node, call.vmid)
+    except RuntimeFailure:  # it has just ended
+        return None
 
 
 @answers("DELETE", "/nodes/{node}/lxc/{vmid}")

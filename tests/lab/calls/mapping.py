@@ -27,11 +27,11 @@ def mapping_index(call: Call) -> Data:
 
 @answers("GET", "/cluster/mapping/dir")
 def list_mappings(call: Call) -> Data:
-    node = call.get("check-node")
-    if node not in (None, "localhost", call.asked):
-        raise refuse(f"wrong node to check - {node} != {call.asked}")
+    """With `check-node` that node answers, and tells what it thinks of its entries."""
+    node = call.get("check-node", "localhost")
+    here = call.asked if node == "localhost" else call.cluster.node(node).name
     seen = [mapping for mapping in call.cluster.mappings.values() if call.may(f"/mapping/dir/{mapping.id}", *SEE, every=False)]
-    checks = {mapping.id: {"checks": _faults(call, mapping)} if node else {} for mapping in seen}
+    checks = {mapping.id: {"checks": _faults(call.cluster, here, mapping)} if "check-node" in call.params else {} for mapping in seen}
     return [{"id": mapping.id, **_shown(call.cluster, mapping), **checks[mapping.id]} for mapping in seen]
 
 
@@ -49,12 +49,12 @@ def digest_of(cluster: Cluster) -> str:
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def _faults(call: Call, mapping: Mapping) -> list[dict[str, str]]:
-    here = [each for each in mapping.map if _parts(call.cluster, each)["node"] == call.asked]
+def _faults(cluster: Cluster, node: str, mapping: Mapping) -> list[dict[str, str]]:
+    here = [each for each in mapping.map if _parts(cluster, each)["node"] == node]
     if not here:
-        return [{"severity": "warning", "message": f"No mapping for node {call.asked}."}]
+        return [{"severity": "warning", "message": f"No mapping for node {node}."}]
     try:
-        _check_map(call, here)
+        _check_map(cluster, node, here)
     except Refusal as refusal:
         return [{"severity": "error", "message": f"Invalid configuration: {refusal.text}\n"}]
     return []
@@ -75,22 +75,22 @@ def read_mapping(call: Call) -> Data:
 @answers("POST", "/cluster/mapping/dir")
 def create_mapping(call: Call) -> Data:
     cluster, name = call.cluster, call.params["id"]
-    _check_map(call, call.params["map"])
+    _check_map(cluster, call.asked, call.params["map"])
     with locked_file(cluster, FILE, "create directory mapping failed"):
         if name in cluster.mappings:
             raise refuse(f"dir ID '{name}' already defined")
         cluster.mappings[name] = Mapping(name, list(call.params["map"]), _written(call.get("description", "")))
 
 
-def _check_map(call: Call, entries: list[str]) -> None:
+def _check_map(cluster: Cluster, asked: str, entries: list[str]) -> None:
     """A node once at most. The directory must be there on the node that was asked: nobody looks for the others'."""
-    parts = [_parts(call.cluster, text) for text in entries]
+    parts = [_parts(cluster, text) for text in entries]
     for node, count in Counter(part["node"] for part in parts).items():
         if count > 1:
             raise refuse(f"Node '{node}' is specified {count} times.")
-    known = {"/", *call.cluster.nodes[call.asked].directories}
+    known = {"/", *cluster.nodes[asked].directories}
     for part in parts:
-        if part["node"] == call.asked and part["path"] not in known:
+        if part["node"] == asked and part["path"] not in known:
             raise refuse(f"Path {part['path']} does not exist")
 
 
@@ -111,7 +111,7 @@ def change_mapping(call: Call) -> Data:
             raise refuse(f"dir ID '{name}' does not exist")
         if "map" not in given:
             raise refuse("missing value for required option 'map'")
-        _check_map(call, given["map"])
+        _check_map(cluster, call.asked, given["map"])
         mapping, deleted = cluster.mappings[name], split_list(call.get("delete", ""))
         _check_deleted(deleted, given)
         text = _written(given["description"]) if "description" in given else "" if deleted else mapping.description

@@ -32,6 +32,12 @@ def node_index(call: Call) -> Data:
     return [{"name": name} for name in names]
 
 
+@answers("GET", "/nodes/{node}/qemu")
+def virtual_machines(call: Call) -> Data:
+    """The lab has none, but clients ask."""
+    return []
+
+
 @answers("GET", "/nodes/{node}/version")
 def node_version(call: Call) -> Data:
     return version(call)

@@ -35,7 +35,7 @@ def current(call: Call) -> Data:
 def live(cluster: Cluster, guest: Guest) -> dict[str, Any]:
     """A container as it is now: what `status/current` and the node's list have in common."""
     state, config = cluster.state_of(guest), guest.config
-    usage = cluster.runtime.usage(guest.node, guest.vmid) if state.running else Usage()
+    usage = cluster.usage_of(guest) if state.running else Usage()
     swap = int(config.get("swap", 512))
     shown: dict[str, Any] = {
         "vmid": guest.vmid,

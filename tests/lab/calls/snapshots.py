@@ -183,6 +183,7 @@ def _roll_back(task: Task, call: Call, name: str) -> None:
         with cluster.lock:
             _apply(cluster, guest, snapshot)
             note_face(cluster, guest)
+        cluster.runtime.apply(node, vmid, dict(guest.config))
     finally:
         with cluster.lock:
             set_lock(cluster, guest, "")

@@ -22,7 +22,7 @@ ENDINGS = {"vztmpl": r".+\.tar(\.(gz|xz|zst|bz2))?", "iso": r".+\.(iso|img)", "i
 
 @answers("POST", "/nodes/{node}/storage/{storage}/upload")
 def upload(call: Call) -> Data:
-    """A file of the same name is replaced."""
+    """A file of the same name is replaced. The task is one of the node that was asked, whichever node the file is for."""
     storage = call.cluster.storage_on(call.params["storage"], call.node)
     content = call.files.get("filename")
     if content is None:
@@ -33,17 +33,18 @@ def upload(call: Call) -> Data:
     volume = _new_volume(call, storage, name)
 
     def work(task: Task) -> None:
-        task.say(f"starting file import from: /var/tmp/pveupload-{hashlib.md5(content, usedforsecurity=False).hexdigest()}")
+        source = f"/var/tmp/pveupload-{hashlib.md5(content, usedforsecurity=False).hexdigest()}"
+        task.say(f"starting file import from: {source}")
         _check_sum(task, call, content)
         shown = shown_path(storage, volume.name)
-        task.say(f"target node: {call.node}", f"target file: {shown}", f"file size is: {len(content)}")
+        task.say(f"target node: {call.node}", f"target file: {shown}", f"file size is: {len(content)}", f"command: cp -- {source} {shown}")
         path = archive_path(call.cluster, volume)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         _add(call.cluster, call.node, volume, path)
         task.say("finished file import successfully")
 
-    return call.start_task("imgcopy", "", work)
+    return call.start_task("imgcopy", "", work, node=call.asked)
 
 
 def _checked_name(call: Call) -> str:

@@ -150,7 +150,7 @@ def change_token(call: Call) -> Data:
 
 def _set_token(call: Call, token: Token) -> None:
     token.privsep, token.expire = bool(call.get("privsep", token.privsep)), call.get("expire", token.expire)
-    token.comment = call.get("comment", token.comment)
+    token.comment = call.get("comment") or token.comment
 
 
 @answers("DELETE", "/access/users/{userid}/token/{tokenid}")

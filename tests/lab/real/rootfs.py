@@ -59,8 +59,8 @@ def make_root(rootfs: Path) -> None:
     os.chown(rootfs, IDMAP_FIRST, IDMAP_FIRST)
 
 
-def unpack(node: Node, archive: Path, rootfs: Path, place: str, excluded: Sequence[str] = ("./dev/*",)) -> None:
-    """Unpack an archive into a new root directory: `rootfs` here, `place` on the node."""
+def unpack(node: Node, archive: Path, rootfs: Path, place: str, excluded: Sequence[str] = ("./dev/*",)) -> str:
+    """Unpack an archive into a new root directory: `rootfs` here, `place` on the node. Returns how much tar says it read."""
     if not archive.is_file():
         raise RuntimeFailure(f"archive '{archive}' does not exist")
     make_root(rootfs)
@@ -69,18 +69,20 @@ def unpack(node: Node, archive: Path, rootfs: Path, place: str, excluded: Sequen
     ) as unpacker:
         assert unpacker.stdout is not None
         assert unpacker.stderr is not None
-        tar = [*AS_GUEST, "tar", "-xp", *ATTRIBUTES, "--anchored", *(f"--exclude={pattern}" for pattern in excluded), "-C", place]
-        failure = ""
+        left_out = (f"--exclude={pattern}" for pattern in excluded)
+        tar = [*AS_GUEST, "tar", "-xp", "--totals", *ATTRIBUTES, "--anchored", *left_out, "-C", place]
+        failure = told = ""
         try:
-            run(node.argv(tar), stdin=unpacker.stdout, timeout_s=LONG_S, shown=["tar"])
+            told = run(node.argv(tar), stdin=unpacker.stdout, timeout_s=LONG_S, shown=["tar"], merged=True)
         except RuntimeFailure as error:
             failure = str(error)
         unpacker.stdout.close()
         said = unpacker.stderr.read().decode(errors="replace").strip()
     if unpacker.returncode != 0 or failure:
-        raise RuntimeFailure(f"archive '{archive.name}' cannot be unpacked: {said or failure}")
+        raise RuntimeFailure(f"command 'tar -xp' on '{archive.name}' failed: {said or failure}")
     if not any((rootfs / shell).is_symlink() or (rootfs / shell).exists() for shell in ("bin/sh", "usr/bin/sh", "sbin/init")):
         raise RuntimeFailure(f"archive '{archive.name}' holds no system: neither /bin/sh nor /sbin/init")
+    return next((line for line in told.splitlines() if line.startswith("Total bytes read")), "")
 
 
 def pack(node: Node, place: str, archive: Path, config_text: str) -> int:

@@ -23,6 +23,7 @@ from lab.real.present import Present
 from lab.real.properties import core_count, hostname, mount_points, nics
 
 GUEST_ENDS_S = 30.0
+FREEZE_S, FREEZES = 8, 3
 ASK_AGAIN_S = 3.0
 """A guest asked to end in its first moments does not hear it: its init has not set up its signals."""
 
@@ -57,7 +58,7 @@ class RealRuntime:
         on_node = self.present.node(node)
         self.present.must_not_exist(vmid)
         log(f"extracting archive '{archive}'")
-        volumes.fill(self.state, on_node, vmid, archive)
+        volumes.fill(self.state, on_node, vmid, archive, log)
         volumes.first_boot(self.state, on_node, vmid, hostname(vmid, config), config)
         self._complete(node, vmid, config)
 
@@ -66,7 +67,7 @@ class RealRuntime:
         on_node = self.present.node(node)
         self.present.must_be_stopped(node, vmid)
         log(f"extracting archive '{archive}'")
-        volumes.fill(self.state, on_node, vmid, archive)
+        volumes.fill(self.state, on_node, vmid, archive, log)
         self._complete(node, vmid, config)
 
     def _complete(self, node: str, vmid: int, config: Config) -> None:
@@ -150,7 +151,14 @@ class RealRuntime:
     def suspend(self, node: str, vmid: int) -> None:
         self.present.must_run(node, vmid)
         shell.write_json(self._held(node, vmid), shell.as_json(shell.Process.of(os.getpid())))
-        self.present.node(node).run(["lxc-freeze", "-n", str(vmid)])
+        on_node, freeze = self.present.node(node), ["timeout", str(FREEZE_S), "lxc-freeze", "-n", str(vmid)]
+        for _ in range(FREEZES - 1):
+            try:
+                on_node.run(freeze)
+                return
+            except RuntimeFailure:  # now and then, in a guest that has just started, it waits for ever: let the guest go on
+                on_node.run(["lxc-unfreeze", "-n", str(vmid)], ok=(0, 1))
+        on_node.run(freeze)
 
     def resume(self, node: str, vmid: int) -> None:
         self.present.must_run(node, vmid)
@@ -181,7 +189,7 @@ class RealRuntime:
         pid, before = self.present.pid(node, vmid), applied(self.state, node, vmid)
         prepare_bridges(on_node, nics(config))
         for name, value in limits(config, limits_are_unified()).items():
-            on_node.run(["lxc-cgroup", "-n", str(vmid), name, value])
+            on_node.run(["lxc-cgroup", "-n", str(vmid), "--", name, value])
         if hostname(vmid, config) != hostname(vmid, before):
             shell.run(["nsenter", "-t", str(pid), "-u", "--", "hostname", hostname(vmid, config)])
             rename(self.state, on_node, vmid, config)

@@ -33,9 +33,11 @@ def run(
     timeout_s: float = 120,
     ok: tuple[int, ...] = (0,),
     shown: Sequence[str | Path] = (),
+    merged: bool = False,
 ) -> str:
     """Run a command, return its stdout; RuntimeFailure with its last words when it ends otherwise than `ok`.
 
+    `merged`: what it says on stderr belongs to its stdout.
     `shown` stands for the command in that text, where the real one only clutters it.
     """
     words = [str(word) for word in argv]
@@ -43,7 +45,16 @@ def run(
     given = text.encode() if isinstance(text, str) else text
     source = None if given is not None else subprocess.DEVNULL if stdin is None else stdin
     try:
-        done = subprocess.run(words, input=given, stdin=source, capture_output=True, env=ENVIRONMENT, timeout=timeout_s, check=False)
+        done = subprocess.run(
+            words,
+            input=given,
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merged else subprocess.PIPE,
+            env=ENVIRONMENT,
+            timeout=timeout_s,
+            check=False,
+        )
     except FileNotFoundError as error:
         raise RuntimeFailure(f"command '{words[0]}' is not installed") from error
     except subprocess.TimeoutExpired as error:

@@ -16,13 +16,14 @@ from lab.real.present import COMPLETE
 PARTS = ("volumes", "rootfs")
 
 
-def fill(state: StateDir, node: Node, vmid: int, archive: Path) -> None:
+def fill(state: StateDir, node: Node, vmid: int, archive: Path, log: Log) -> None:
     """A root file system from an archive, in the place of whatever was there; nothing stays of a failed attempt."""
     directory = state.guest(node.name, vmid)
     existed, new = (directory / COMPLETE).exists(), directory / "rootfs.new"
     rootfs.delete(new)
     try:
-        rootfs.unpack(node, archive, new, f"{guest_dir_on_node(vmid)}/rootfs.new", ("./dev/*", "./etc/vzdump"))
+        told = rootfs.unpack(node, archive, new, f"{guest_dir_on_node(vmid)}/rootfs.new", ("./dev/*", "./etc/vzdump"))
+        log(told)
     except RuntimeFailure:
         rootfs.delete(new if existed else directory)
         raise

@@ -11,7 +11,8 @@ class Need:
     """One condition.
 
     `kind` is `all` (who is known), `world` (anybody), `path`, `modify`, `user-param` or `user-group`; `path` a template
-    such as /vms/{vmid}, or that condition's argument. With `given` the condition holds only when that parameter is given.
+    such as /vms/{vmid}, or that condition's argument. With `given` the condition holds only when that parameter is given;
+    `mode` says whether the groups that a `user-group` is about are given with it: `create`, `update`, or nothing.
     """
 
     kind: str
@@ -19,6 +20,7 @@ class Need:
     privileges: tuple[str, ...] = ()
     every: bool = False
     given: str = ""
+    mode: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,11 @@ def _term(tokens: list[str]) -> Rights:
     if word in {"modify", "user-param"}:
         return Need(word, tokens.pop(0))
     if word == "user-group":
-        need = Need(word, privileges=tuple(tokens.pop(0).split("|")))
-        while tokens and tokens[0] in {"groups_param", "create", "update"}:
-            tokens.pop(0)
-        return need
-    privileges = tokens.pop(0)
+        privileges, mode = tuple(tokens.pop(0).split("|")), ""
+        if tokens and tokens[0] == "groups_param":
+            mode = tokens[1]
+            del tokens[:2]
+        return Need(word, privileges=privileges, mode=mode)
+    text = tokens.pop(0)
     given = tokens.pop(0).removeprefix("given:") if tokens and tokens[0].startswith("given:") else ""
-    return Need("path", word, tuple(re.split(r"[|&]", privileges)), "|" not in privileges, given)
+    return Need("path", word, tuple(re.split(r"[|&]", text)), "|" not in text, given)

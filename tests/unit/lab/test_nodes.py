@@ -103,7 +103,7 @@ def test_a_running_container_is_stopped_moved_and_started_by_root(client: Client
 
 def test_a_container_that_does_not_stop_does_not_move(server: lab.Lab, client: Client, hurried: Callable[[str], str]) -> None:
     make(client, start=1)
-    server.cluster.runtime.scripts[100] = Script(deaf=True)
+    server.simulated.scripts[100] = Script(deaf=True)
     upid = client.data(f"POST {GUEST}/migrate", **MOVE, restart=1, timeout=30)
     assert hurried(upid) == "migration aborted"
     assert log(client, upid)[-2].endswith("container did not stop")
@@ -112,7 +112,7 @@ def test_a_container_that_does_not_stop_does_not_move(server: lab.Lab, client: C
 
 def test_a_container_that_does_not_start_over_there_has_moved(server: lab.Lab, client: Client) -> None:
     make(client, start=1)
-    server.cluster.runtime.scripts[100] = Script(start_fails="startup for container '100' failed")
+    server.simulated.scripts[100] = Script(start_fails="startup for container '100' failed")
     assert client.done(f"POST {GUEST}/migrate", **MOVE, restart=1) == "migration problems"
     assert client.data(f"GET {THERE}/lxc/100/status/current")["status"] == "stopped"
 

@@ -19,7 +19,7 @@ STATUS = f"{GUEST}/status"
 @pytest.fixture
 def deaf(server: lab.Lab, client: Client) -> Client:
     """Container 102 runs and does not hear a shutdown."""
-    server.cluster.runtime.scripts[102] = Script(deaf=True)
+    server.simulated.scripts[102] = Script(deaf=True)
     assert client.done(f"POST {STATUS}/start") == "OK"
     return client
 

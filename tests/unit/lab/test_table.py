@@ -14,7 +14,14 @@ from lab.schema.table import CallSpec, Param, load_table
 
 SHARED = Path(__file__).parents[4] / "shared" / "pve"
 FILES = {9: "api-9.2.json", 8: "api-8.4.json"}
+NOT_THERE = {("GET", "/nodes/{node}/qemu")}
+"""Calls of ours about which the data here, which is about containers, says nothing."""
 COUNTS = {"net": 32, "mp": 256, "dev": 256, "unused": 256}
+
+
+def ours(major: int) -> dict[tuple[str, str], CallSpec]:
+    """The calls of the table that are to be held against that data."""
+    return {key: spec for key, spec in load_table(major).calls.items() if key not in NOT_THERE}
 
 
 def official(major: int) -> dict[tuple[str, str], dict[str, Any]]:
@@ -26,21 +33,21 @@ def official(major: int) -> dict[tuple[str, str], dict[str, Any]]:
 
 @pytest.mark.parametrize("major", FILES)
 def test_parameters_are_those_of_the_api(major: int) -> None:
-    calls, table = official(major), load_table(major)
-    assert set(table.calls) <= set(calls)
+    calls = official(major)
+    assert set(ours(major)) <= set(calls)
     differ = {}
-    for key, spec in table.calls.items():
-        ours, theirs = described(spec, major), {name: normal(name, param) for name, param in calls[key]["params"].items()}
-        if ours != theirs:
-            differ[key] = {name: (ours.get(name), theirs.get(name)) for name in {*ours, *theirs} if ours.get(name) != theirs.get(name)}
+    for key, spec in ours(major).items():
+        found, wanted = described(spec, major), {name: normal(name, param) for name, param in calls[key]["params"].items()}
+        if found != wanted:
+            differ[key] = {name: (found.get(name), wanted.get(name)) for name in {*found, *wanted} if found.get(name) != wanted.get(name)}
     assert not differ
 
 
 @pytest.mark.parametrize("major", FILES)
 def test_rights_are_those_of_the_api(major: int) -> None:
-    calls, table = official(major), load_table(major)
+    calls = official(major)
     differ = {}
-    for key, spec in table.calls.items():
+    for key, spec in ours(major).items():
         wanted = calls[key].get("permissions")
         expected = None if not wanted else wanted["user"] if "user" in wanted else wanted["check"]
         found = expression(spec.rights)
@@ -51,10 +58,9 @@ def test_rights_are_those_of_the_api(major: int) -> None:
 
 @pytest.mark.parametrize("major", FILES)
 def test_tokens_may_call_what_they_may(major: int) -> None:
-    calls, table = official(major), load_table(major)
-    assert {key for key, spec in table.calls.items() if not spec.allow_token} == {
-        key for key in table.calls if calls[key].get("allowtoken", True) is False
-    }
+    calls = official(major)
+    refused = {key for key, spec in ours(major).items() if not spec.allow_token}
+    assert refused == {key for key in ours(major) if calls[key].get("allowtoken", True) is False}
 
 
 def test_every_route_stands_in_the_table() -> None:
