@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Protocol
 
+from .looks import Look
 from .model import Network, PortRange, Resources
 
 
@@ -84,5 +87,62 @@ class DesiredApp:
     ignore_protection: bool = False
     take_over_lease: bool = False
     verify: bool = False
+    destroy_adopted: bool = False
     report: Report | None = None
+    timeouts: Timeouts = field(default_factory=Timeouts)
+
+
+class Desired(Protocol):
+    """What every deed needs of a wish."""
+
+    @property
+    def port_range(self) -> PortRange: ...
+
+    @property
+    def timeouts(self) -> Timeouts: ...
+
+
+@dataclass(frozen=True)
+class DesiredPort:
+    """A pair of ports for a name; `slot` is the one that is wished for. Times say what a sweep finds old enough (None: never)."""
+
+    state: str = "present"
+    name: str = ""
+    slot: int | None = None
+    port_range: PortRange = field(default_factory=PortRange)
+    min_age: timedelta = timedelta(minutes=15)
+    unused_after: timedelta | None = None
+    timeouts: Timeouts = field(default_factory=Timeouts)
+
+
+@dataclass(frozen=True)
+class CatalogEntry:
+    """What tells an entry of the catalog from others in a guest. `images` by service."""
+
+    id: str
+    title: str
+    version: str
+    images: Mapping[str, str] = field(default_factory=dict)
+    web_service: str = ""
+    web: Web | None = None
+
+
+@dataclass(frozen=True)
+class Adoptee:
+    """One guest. `entry` and `port` are the user's word over what a look into it tells."""
+
+    vmid: int
+    entry: str | None = None
+    port: int | None = None
+
+
+@dataclass(frozen=True)
+class DesiredAdoption:
+    """Guests that are to be apps, or to be forgotten (`absent`), or only looked at (`discovered`)."""
+
+    state: str = "present"
+    guests: tuple[Adoptee, ...] = ()
+    looks: Mapping[int, Look] = field(default_factory=dict)
+    entries: tuple[CatalogEntry, ...] = ()
+    port_range: PortRange = field(default_factory=PortRange)
     timeouts: Timeouts = field(default_factory=Timeouts)

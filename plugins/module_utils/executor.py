@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from .api import Client
-from .desired import DesiredApp
+from .desired import Desired, DesiredApp
 from .errors import ApiError, ProximityError, TaskError, Timeout
-from .model import AppPlan, Live, Step
-from .resources import guests
+from .model import AppPlan, Live, Step, claim_of
+from .resources import guests, ledger
 from .wire.times import format_time
 
 START_AFTER_CREATE_S = 5
@@ -33,7 +33,7 @@ class Task:
     """All that a deed needs beside its step."""
 
     client: Client
-    app: DesiredApp
+    app: Desired
     plan: AppPlan
 
 
@@ -51,7 +51,7 @@ class Progress:
         return f"{sentence(self.failed, node)}: {_said(self.cause)}" if self.failed and self.cause else ""
 
 
-def execute(client: Client, app: DesiredApp, plan: AppPlan, log: Log) -> Progress:
+def execute(client: Client, app: Desired, plan: AppPlan, log: Log) -> Progress:
     """Do the steps in their order and stop at the first failure."""
     task = Task(client, app, plan)
     for number, step in enumerate(plan.steps):
@@ -69,7 +69,8 @@ def execute(client: Client, app: DesiredApp, plan: AppPlan, log: Log) -> Progres
 
 def sentence(step: Step, node: str) -> str:
     keys = f" ({', '.join(sorted(step.after or {}))})" if step.verb == "update" else ""
-    return f"{step.verb} {step.kind} {step.id} on node {node}{keys}"
+    where = f" on node {node}" if step.kind != "slot" else ""
+    return f"{step.verb} {step.kind} {step.id}{where}{keys}"
 
 
 def _said(error: ProximityError) -> str:
@@ -126,6 +127,21 @@ def _delete(task: Task, step: Step) -> list[str]:
     return task.client.wait(guests.delete_guest(task.client, task.plan.node, step.id), task.app.timeouts.create_s)
 
 
+def _claim(task: Task, step: Step) -> list[str]:
+    ledger.write_claim(task.client, task.app.port_range.ledger, replace(claim_of(step.id, step.after or {}), made=datetime.now(UTC)))
+    return []
+
+
+def _release(task: Task, step: Step) -> list[str]:
+    ledger.erase_claim(task.client, task.app.port_range.ledger, claim_of(step.id, step.before or {}))
+    return []
+
+
+def _announce(task: Task, step: Step) -> list[str]:
+    ledger.announce_ledger(task.client, task.app.port_range.ledger)
+    return []
+
+
 def await_address(client: Client, app: DesiredApp, plan: AppPlan, interface: str) -> Live:
     """Wait until a guest that was just started has an address on its first interface."""
     for _poll in client.pauses(app.timeouts.address_s):
@@ -145,4 +161,7 @@ DEEDS: dict[tuple[str, str], Callable[[Task, Step], list[str]]] = {
     ("stop", "guest"): _stop,
     ("restart", "guest"): _restart,
     ("delete", "guest"): _delete,
+    ("claim", "slot"): _claim,
+    ("release", "slot"): _release,
+    ("announce", "slot"): _announce,
 }

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -43,16 +44,41 @@ class Network:
 
 @dataclass(frozen=True)
 class PortRange:
-    """Slots: the guest `first_vmid + n` owns the ports `public_first + n` and `internal_first + n`."""
+    """Slots: the guest `first_vmid + n` owns the ports `public_first + n` and `internal_first + n`.
+
+    What holds a slot without its number is written in the ledger of that id.
+    """
 
     first_vmid: int = 8100
     size: int = 900
     public_first: int = 8100
     internal_first: int = 9100
+    ledger: str = "proximity-ports"
+
+    @property
+    def slots(self) -> range:
+        return range(self.first_vmid, self.first_vmid + self.size)
 
     def ports(self, vmid: int) -> dict[str, int]:
         offset = vmid - self.first_vmid
         return {"public": self.public_first + offset, "internal": self.internal_first + offset}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A slot that no guest's number holds: reserved for a name, or with `vmid` held by an adopted guest. `made` (UTC) is to the minute."""
+
+    slot: int
+    name: str
+    vmid: int = 0
+    made: datetime | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All claims of one ledger."""
+
+    claims: tuple[Claim, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +129,11 @@ class Notes:
     damage: str = ""
 
 
+def name_of_host(hostname: str) -> str:
+    """A hostname as the name of an app: lower-case letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9-]+", "-", hostname.lower())[:63].strip("-")
+
+
 @dataclass(frozen=True)
 class Guest:
     """A row of the cluster's list. `name`, `status` and `uptime_s` there may be ten seconds old, the rest is not."""
@@ -116,6 +147,17 @@ class Guest:
     lock: str = ""
     template: bool = False
     uptime_s: int = 0
+
+    @property
+    def slot(self) -> int:
+        """The slot that an adopted guest announces in its tags; 0 for any other guest."""
+        told = [tag[5:] for tag in self.tags if tag.startswith("slot-")] if "proximity" in self.tags else []
+        return int(told[0]) if told and told[0].isdigit() else 0
+
+    @property
+    def app_name(self) -> str:
+        """The name of the guest's app: its own, and of an adopted guest its own as an app can have it."""
+        return name_of_host(self.name) if self.slot else self.name
 
 
 @dataclass(frozen=True)
@@ -183,6 +225,7 @@ class Cluster:
     guests: Mapping[int, Guest] = field(default_factory=dict)
     nodes: Mapping[str, Node] = field(default_factory=dict)
     storages: tuple[Storage, ...] = ()
+    pools: frozenset[str] = frozenset()
 
     @cached_property
     def containers(self) -> dict[str, list[Guest]]:
@@ -190,7 +233,7 @@ class Cluster:
         found: dict[str, list[Guest]] = {}
         for guest in self.guests.values():
             if guest.kind == "lxc" and not guest.template:
-                found.setdefault(guest.name, []).append(guest)
+                found.setdefault(guest.app_name, []).append(guest)
         return found
 
     @cached_property
@@ -198,6 +241,11 @@ class Cluster:
         """Containers whose listed name says nothing, by vmid. Of a node that went away, the last known name holds."""
         every = (guest for guests in self.containers.values() for guest in guests)
         return {guest.vmid: guest for guest in every if not guest.name or (guest.status == "unknown" and self.is_online(guest.node))}
+
+    @cached_property
+    def announced(self) -> dict[int, Guest]:
+        """Adopted guests by the slot that their tags announce."""
+        return {guest.slot: guest for guest in self.guests.values() if guest.slot}
 
     def is_online(self, node: str) -> bool:
         """What is not listed has not been seen to be offline."""
@@ -243,6 +291,11 @@ class Step:
     after: Mapping[str, Any] | None = None
 
 
+def claim_of(slot: int, said: Mapping[str, Any]) -> Claim:
+    """The claim that a step speaks of."""
+    return Claim(slot, str(said["name"]), int(said.get("vmid") or 0))
+
+
 @dataclass(frozen=True)
 class AppPlan:
     """What is to be done for one app. `refusal` says why nothing can be."""
@@ -257,6 +310,10 @@ class AppPlan:
     warnings: tuple[str, ...] = ()
     refusal: Exception | None = None
 
+    @property
+    def apps(self) -> tuple[AppPlan, ...]:
+        return (self,)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -265,3 +322,7 @@ class Plan:
     @property
     def steps(self) -> tuple[Step, ...]:
         return tuple(step for app in self.apps for step in app.steps)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(warning for app in self.apps for warning in app.warnings)

@@ -5,56 +5,91 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from .api import MISSING, Client
 from .arguments import connection_arguments, connection_of
+from .claim_results import describe_adoption, describe_port
+from .claiming import look_at_claims, settle_claims
 from .controller import identify
 from .convergence import Session, converge, look_at
-from .desired import DesiredApp
 from .errors import ProximityError, StepFailed, TaskError
 from .executor import Log
-from .model import AppPlan, Observed
-from .planner.effects import apply_plan
+from .model import AppPlan, Observed, Plan
+from .planner.adoption import plan_adoptions
+from .planner.effects import apply_plans
+from .planner.ports import plan_port
 from .results import describe_app, diff_of, step_data
 
 MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 
-def run(arguments: Mapping[str, Any], desired: Callable[[Mapping[str, Any]], DesiredApp], **rules: Any) -> None:
+@dataclass(frozen=True)
+class Noun:
+    """What a module is about: how a wish is looked at, brought about, and told."""
+
+    name: str
+    look: Callable[[Session, Any], tuple[Any, Observed]]
+    converge: Callable[[Session, Any, Any, Observed], tuple[Any, Observed]]
+    describe: Callable[[Any, Any, Observed], dict[str, Any]]
+
+
+APP = Noun("app", look_at, converge, lambda app, plan, observed: {"app": describe_app(app, plan, observed)})
+PORT = Noun("port", partial(look_at_claims, plan_port), partial(settle_claims, plan_port), describe_port)
+
+ADOPTION = Noun("guest", partial(look_at_claims, plan_adoptions), partial(settle_claims, plan_adoptions), describe_adoption)
+
+
+def run(arguments: Mapping[str, Any], desired: Callable[[Mapping[str, Any]], Any], noun: Noun = APP, **rules: Any) -> None:
     """Parameters -> desired -> observe -> plan -> execute. In check mode it ends with the plan."""
     module = AnsibleModule(argument_spec={**connection_arguments(), **arguments}, supports_check_mode=True, **rules)
     params = _take_params(module)
     if MISSING:
         module.fail_json(msg=missing_required_lib("proxmoxer, with requests"), exception=MISSING)
-    plan, log, client = AppPlan(""), Log(), None
+    plan: AppPlan | Plan = Plan()
+    log, client = Log(), None
     try:
-        app = desired(params)
+        wish = desired(params)
         client = Client(connection_of(params), read_only=module.check_mode)
         session = Session(client, identify(), log)
-        plan, observed = look_at(session, app)
-        plan, observed = _carry_out(module, session, app, plan, observed)
+        plan, observed = noun.look(session, wish)
+        if module.check_mode or not plan.steps:
+            observed = apply_plans(plan, observed)
+        else:
+            plan, observed = noun.converge(session, wish, plan, observed)
     except ProximityError as error:
-        module.fail_json(msg=str(error), **(_told(plan, log, client) | _failure_data(error)))
+        module.fail_json(msg=str(error), **(_told(noun, plan, log, client) | _failure_data(error)))
     for warning in plan.warnings:
         module.warn(warning)
-    module.exit_json(**_told(plan, log, client), app=describe_app(app, plan, observed))
+    module.exit_json(**_told(noun, plan, log, client), **noun.describe(wish, plan, observed))
 
 
-def _carry_out(module: AnsibleModule, session: Session, app: DesiredApp, plan: AppPlan, observed: Observed) -> tuple[AppPlan, Observed]:
-    if module.check_mode or not plan.steps:
-        return plan, apply_plan(plan, observed)
-    return converge(session, app, plan, observed)
+def tell(arguments: Mapping[str, Any], noun: str, ask: Callable[[Mapping[str, Any]], Any], answer: Callable[[Client, Any], Any]) -> None:
+    """Parameters -> question -> answer: for modules that only look. They never write, so that a check is no different."""
+    module = AnsibleModule(argument_spec={**connection_arguments(), **arguments}, supports_check_mode=True)
+    params = _take_params(module)
+    if MISSING:
+        module.fail_json(msg=missing_required_lib("proxmoxer, with requests"), exception=MISSING)
+    try:
+        question = ask(params)
+        client = Client(connection_of(params), read_only=True)
+        found = answer(client, question)
+    except ProximityError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, calls=dict(client.calls), **{noun: found})
 
 
-def _told(plan: AppPlan, log: Log, client: Client | None) -> dict[str, Any]:
+def _told(noun: Noun, plan: AppPlan | Plan, log: Log, client: Client | None) -> dict[str, Any]:
     """`changed`, `plan` and `diff` come from the same steps."""
+    diffs = [diff_of(f"{noun.name} {each.name}", each.steps) for each in plan.apps]
     return {
         "changed": bool(plan.steps),
         "plan": [step_data(step) for step in plan.steps],
-        "diff": diff_of(plan.name, plan.steps),
+        "diff": diffs[0] if len(diffs) == 1 else diffs,
         "log": log.lines,
         "calls": dict(client.calls) if client else {},
     }

@@ -14,8 +14,9 @@ from .api import Client
 from .controller import run_has_ended
 from .errors import ApiError, StateMoved, Timeout
 from .model import Controller, Fact, FactsNeeded, GuestConfig, Observed, Plan
-from .resources.cluster import observe_bridges, observe_cluster, observe_templates
+from .resources.cluster import observe_bridges, observe_cluster, observe_taken, observe_templates
 from .resources.guests import observe_config, observe_live, observe_started
+from .resources.ledger import observe_ledger
 
 Planner = Callable[[Observed], "Plan | FactsNeeded"]
 THREADS = 16
@@ -79,4 +80,6 @@ READERS: dict[str, Callable[..., Any]] = {
     "started": lambda client, node, vmid: observe_started(client, node, vmid, datetime.now(UTC)),
     "templates": observe_templates,
     "bridges": observe_bridges,
+    "ledger": observe_ledger,
+    "taken": observe_taken,
 }

@@ -23,14 +23,14 @@ def step_data(step: Step) -> dict[str, Any]:
     return {"verb": step.verb, "kind": step.kind, "id": step.id, "before": plain(step.before), "after": plain(step.after)}
 
 
-def diff_of(name: str, steps: Iterable[Step]) -> dict[str, Any]:
+def diff_of(what: str, steps: Iterable[Step]) -> dict[str, Any]:
     """Before and after of all that the steps change, by key."""
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
     for step in steps:
         before = {**plain(step.before or {}), **before}
         after = {} if step.verb == "delete" else {**after, **plain(step.after or {})}
-    return {"before_header": f"app {name}", "after_header": f"app {name}", "before": before, "after": after}
+    return {"before_header": what, "after_header": what, "before": before, "after": after}
 
 
 def plain(value: Any) -> Any:
@@ -76,7 +76,7 @@ def describe_app(app: DesiredApp, plan: AppPlan, observed: Observed) -> dict[str
         "first": plan.first,
         "address": address or None,
         "ports": dict(record.ports),
-        "url": url_of(app, address) or None,
+        "url": url_of(app, address, record) or None,
         "live": {"status": _power(live), "uptime_s": _uptime(plan, observed)},
         "owner": record.owner,
         "record": record_data(record),

@@ -12,23 +12,24 @@ from typing import Any
 from .desired import DesiredApp, Release, Report, Timeouts, Web
 from .entries import parse_entry, resolve_environment, revision
 from .errors import SpecError
-from .model import PortRange, Resources
+from .model import Resources
 from .networks import parse_nameservers, parse_network
+from .ranges import parse_port_range
 from .wire.times import parse_time
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 TAG = re.compile(r"[a-z0-9_][a-z0-9_\-+.]*")
-OUR_TAG = re.compile(r"proximity|rev-[0-9a-f]{10}")
+OUR_TAG = re.compile(r"proximity|rev-[0-9a-f]{10}|slot-\d+")
 TAGS_LIMIT = 120
 """Bytes of tags in a guest: the cluster's list of thousands of guests has to fit into one mebibyte."""
 MINIMUM = {"cores": 1, "memory_mb": 16, "swap_mb": 0, "disk_gb": 1}
 PLAIN = ("state", "node", "storage", "template", "pool", "owner", "onboot", "startup", "protection")
-CHOICES = ("on_failure", "ignore_protection", "take_over_lease", "verify")
+CHOICES = ("on_failure", "ignore_protection", "destroy_adopted", "take_over_lease", "verify")
 
 
 def desired_app(params: Mapping[str, Any]) -> DesiredApp:
     """Read the parameters of module `proximity_app`, whose documentation explains them."""
-    name = _name(params["name"])
+    name = parse_name(params["name"])
     entry = _entry_id(params)
     release = _release(params, name)
     network = params.get("network") or {}
@@ -43,7 +44,7 @@ def desired_app(params: Mapping[str, Any]) -> DesiredApp:
         nameservers=parse_nameservers(network.get("dns")),
         search_domain=network.get("search_domain"),
         tags=_tags(params.get("tags"), release.entry if release else ""),
-        port_range=_port_range(params.get("port_range") or {}),
+        port_range=parse_port_range(params.get("port_range") or {}),
         restarted_after=_restarted_after(params),
         report=_report(params.get("report")),
         timeouts=_timeouts(params.get("timeouts") or {}),
@@ -51,7 +52,7 @@ def desired_app(params: Mapping[str, Any]) -> DesiredApp:
     )
 
 
-def _name(name: str) -> str:
+def parse_name(name: str) -> str:
     if not NAME.fullmatch(name):
         raise SpecError(
             f"The app's name '{name}' cannot be used: "
@@ -122,28 +123,6 @@ def _public_key(key: str) -> str:
     if not re.fullmatch(r"(ssh-|ecdsa-|sk-)\S+ [A-Za-z0-9+/=]+( .*)?", key.strip()):
         raise SpecError(f"'{key[:40]}' in ssh_public_keys is no public key: give the whole line of a .pub file.")
     return key.strip()
-
-
-def _port_range(params: Mapping[str, Any]) -> PortRange:
-    default = PortRange()
-    public = _span("public", params.get("public") or "8100-8999")
-    internal = _span("internal", params.get("internal") or "9100-9999")
-    first_vmid = params.get("first_vmid") or (public[0] if params.get("public") else default.first_vmid)
-    if len(public) != len(internal):
-        raise SpecError(f"port_range: public holds {len(public)} ports and internal {len(internal)}; give both the same length.")
-    if public[0] <= internal[-1] and internal[0] <= public[-1]:
-        raise SpecError("port_range: public and internal overlap; give them ports of their own.")
-    if first_vmid < 100:
-        raise SpecError(f"port_range.first_vmid is {first_vmid}: Proxmox numbers guests from 100.")
-    return PortRange(first_vmid, len(public), public[0], internal[0])
-
-
-def _span(key: str, text: str) -> range:
-    match = re.fullmatch(r"(\d{1,5})-(\d{1,5})", text)
-    first, last = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not 0 < first <= last <= 65535:
-        raise SpecError(f"port_range.{key} is '{text}': give the first and the last port, such as 8100-8999.")
-    return range(first, last + 1)
 
 
 def _restarted_after(params: Mapping[str, Any]) -> datetime | None:

@@ -170,6 +170,9 @@ options:
       first_vmid:
         description: Container number of the first slot; the first public port unless given.
         type: int
+      ledger:
+        description: Name of the mapping with reserved slots, and of the pool that tells of it. Defaults to V(proximity-ports).
+        type: str
   on_failure:
     description:
       - What becomes of a first deployment that fails.
@@ -201,6 +204,11 @@ options:
   ignore_protection:
     description:
       - With O(state=absent), delete the app although it is protected.
+    type: bool
+    default: false
+  destroy_adopted:
+    description:
+      - With O(state=absent), destroy an app that was adopted. Without it, such an app is forgotten, and its container stays as it was.
     type: bool
     default: false
   take_over_lease:
@@ -379,10 +387,11 @@ def argument_spec():
         "startup": STR,
         "protection": BOOL,
         "tags": TEXTS,
-        "port_range": {"type": "dict", "options": {"public": STR, "internal": STR, "first_vmid": INT}},
+        "port_range": {"type": "dict", "options": {"public": STR, "internal": STR, "first_vmid": INT, "ledger": STR}},
         "on_failure": STR | {"choices": ["cleanup", "keep"], "default": "cleanup"},
         "timeouts": {"type": "dict", "options": dict.fromkeys(TIMEOUTS, INT)},
         "ignore_protection": OFF,
+        "destroy_adopted": OFF,
         "take_over_lease": OFF,
         "verify": OFF,
         "report": {"type": "dict", "options": _report()},

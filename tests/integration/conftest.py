@@ -51,7 +51,8 @@ def app(connection: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypa
         arguments = {**given, "_ansible_check_mode": check, "_ansible_diff": True}
         monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode())
         monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
-        if hasattr(module_warnings, "_internal"):  # since 2.19: where a test has loaded a plugin, a module's warnings would go to the screen
+        # Since 2.19: where a test of this process has loaded a plugin, a module's warnings would go to the screen.
+        if hasattr(module_warnings, "_internal"):
             monkeypatch.setattr(module_warnings._internal, "is_controller", False)
         with pytest.raises(SystemExit):
             proximity_app.main()

@@ -27,10 +27,10 @@ class Pve:
     def get(self, path: str, **params: Any) -> Any:
         return self._answer(self._session.get(self._url + path, params=params))
 
-    def post(self, path: str, **data: Any) -> Any:
+    def post(self, path: str, /, **data: Any) -> Any:
         return self._answer(self._session.post(self._url + path, data=data))
 
-    def put(self, path: str, **data: Any) -> Any:
+    def put(self, path: str, /, **data: Any) -> Any:
         return self._answer(self._session.put(self._url + path, data=data))
 
     def delete(self, path: str, **params: Any) -> Any:

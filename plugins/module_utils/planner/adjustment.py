@@ -21,10 +21,15 @@ CLOCKS_DIFFER = timedelta(minutes=1)
 def plan_adjustment(app: DesiredApp, found: Found, observed: Observed) -> AppPlan:
     guest, config, record = found.guest, found.config, found.record
     refuse_leased(app, record, observed)
+    if record.adopted and app.release:
+        raise PlanError(
+            f"App {app.name} (guest {guest.vmid}) was adopted as it is, and nothing is rolled out over it. "
+            "Leave out catalog_id and definition."
+        )
     live = facts.live(observed, guest.node, guest.vmid)
     rollout = needs_rollout(app, record)
     record_after = _next_record(app, record, rollout, observed)
-    config_steps = changed_config(config, _wished(app, config) | _record_keys(app, found, record_after, live))
+    config_steps = changed_config(config, _wished(app, found) | _record_keys(app, found, record_after, live))
     steps = (*config_steps, *_disk_steps(app, config), *_power_steps(app, found, live, rollout, observed))
     if steps:
         refuse_locked(app, guest, config)
@@ -40,7 +45,7 @@ def plan_adjustment(app: DesiredApp, found: Found, observed: Observed) -> AppPla
         digest=config.digest,
         steps=steps,
         converge=app.state != "stopped" and (rollout or app.verify),
-        first=not record.revision,
+        first=not record.revision and not record.adopted,
         warnings=tuple(moved),
     )
 
@@ -66,14 +71,14 @@ def changed_config(config: GuestConfig, wished: dict[str, Any]) -> list[Step]:
     return [Step("update", "config", config.vmid, before, differing)] if differing else []
 
 
-def _wished(app: DesiredApp, config: GuestConfig) -> dict[str, Any]:
+def _wished(app: DesiredApp, found: Found) -> dict[str, Any]:
     managed = {key: value for key, value in vars(app.network).items() if value is not None and key != "rest"}
     return {
-        "hostname": app.name,  # guests are found by it
+        "hostname": None if found.record.adopted else app.name,  # guests are found by it
         "cores": app.resources.cores,
         "memory_mb": app.resources.memory_mb,
         "swap_mb": app.resources.swap_mb,
-        "network": replace(config.network, **managed),
+        "network": replace(found.config.network, **managed),
         "nameservers": app.nameservers,
         "search_domain": app.search_domain,
         "onboot": app.onboot,

@@ -4,17 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
 from ..desired import DesiredApp
 from ..errors import PlanError
-from ..model import AppPlan, Fact, FactsNeeded, Observed, Plan
+from ..model import AppPlan, FactsNeeded, Observed, Plan
 from .adjustment import plan_adjustment
+from .collection import collect
 from .creation import plan_creation
 from .deletion import plan_deletion
-from .facts import FactsMissing
 from .reports import plan_clean_up, plan_report
 from .search import Search, find_app
 from .slots import Claims
@@ -23,25 +23,12 @@ from .slots import Claims
 def plan_apps(desired: Sequence[DesiredApp], observed: Observed) -> Plan | FactsNeeded:
     """Plan all of them, or name the facts that are missing. One app's refusal does not keep the others from their plans."""
     claims = Claims()
-    return _collect((app.name, partial(plan_app, app, observed, claims)) for app in desired)
+    return collect((app.name, partial(plan_app, app, observed, claims)) for app in desired)
 
 
 def plan_cleanup(app: DesiredApp, node: str, vmid: int, observed: Observed) -> Plan | FactsNeeded:
     """Plan to destroy what this run has just failed to create; nothing when it is not there, or not ours."""
-    return _collect([(app.name, partial(plan_clean_up, app, node, vmid, observed))])
-
-
-def _collect(jobs: Iterable[tuple[str, Callable[[], AppPlan]]]) -> Plan | FactsNeeded:
-    plans: list[AppPlan] = []
-    missing: set[Fact] = set()
-    for name, job in jobs:
-        try:
-            plans.append(job())
-        except FactsMissing as need:
-            missing |= need.facts
-        except PlanError as refusal:
-            plans.append(AppPlan(name, refusal=refusal))
-    return FactsNeeded(frozenset(missing)) if missing else Plan(tuple(plans))
+    return collect([(app.name, partial(plan_clean_up, app, node, vmid, observed))])
 
 
 def plan_app(app: DesiredApp, observed: Observed, claims: Claims) -> AppPlan:

@@ -13,15 +13,16 @@ from ..model import AppPlan, Network, Notes, Observed, Step
 from . import facts
 from .placement import Place, place_app
 from .records import new_record, notes_of, tags_of
-from .slots import Claims, first_free
+from .slots import Claims, first_free, held_slots
 
 
 def plan_creation(app: DesiredApp, observed: Observed, claims: Claims) -> AppPlan:
     if app.release is None:
         raise PlanError(f"App {app.name} does not exist. Give catalog_id or definition to create it.")
     place = place_app(app, observed, claims)
-    taken = set(facts.cluster(observed).guests) | observed.hidden | claims.vmids
-    vmid = first_free(app.name, app.port_range, taken)
+    held = held_slots(app.name, app.port_range, observed)
+    taken = {*facts.cluster(observed).guests, *observed.hidden, *claims.vmids, *held.slots}
+    vmid = first_free(app.name, app.port_range, taken, held.own)
     record = new_record(app, app.release, vmid, observed)
     after = {
         **_guest(app, app.release, place),

@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..desired import DesiredApp
 from ..errors import PlanError
 from ..model import AppPlan, Observed, Step
 from . import facts
 from .adjustment import changed_config
+from .adoption import forget, release_claims
 from .records import held_by_us, next_record, notes_of, refuse_leased, refuse_locked, taken_lease
 from .search import Found, Search
 
@@ -22,7 +25,12 @@ def plan_deletion(app: DesiredApp, search: Search, observed: Observed) -> AppPla
             )
         return AppPlan(app.name)
     refuse_leased(app, search.found.record, observed)
-    return delete_found(app, search.found, observed)
+    if not search.found.record.adopted:
+        return delete_found(app, search.found, observed)
+    if not app.destroy_adopted:
+        return forget(app.name, search.found, app.port_range, observed)
+    plan = delete_found(app, search.found, observed)
+    return replace(plan, steps=(*release_claims(search.found.guest.vmid, app.port_range, observed), *plan.steps))
 
 
 def delete_found(app: DesiredApp, found: Found, observed: Observed) -> AppPlan:

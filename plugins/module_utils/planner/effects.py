@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from ..model import AppPlan, Cluster, Fact, Guest, GuestConfig, Live, Observed, Step
+from ..model import AppPlan, Cluster, Fact, Guest, GuestConfig, Ledger, Live, Observed, Plan, Step, claim_of
 from .facts import CLUSTER, config_fact, live_fact
 
 Facts = Mapping[Fact, Any]
@@ -19,6 +19,12 @@ def apply_plan(plan: AppPlan, observed: Observed) -> Observed:
     for step in plan.steps:
         known |= EFFECTS[step.verb](plan.node, step, known)
     return replace(observed, facts=known)
+
+
+def apply_plans(plan: AppPlan | Plan, observed: Observed) -> Observed:
+    for each in plan.apps:
+        observed = apply_plan(each, observed)
+    return observed
 
 
 def _created(node: str, step: Step, known: Facts) -> Facts:
@@ -56,6 +62,22 @@ def _deleted(node: str, step: Step, known: Facts) -> Facts:
     return _listed(known, {vmid: guest for vmid, guest in known[CLUSTER].guests.items() if vmid != step.id})
 
 
+def _claimed(node: str, step: Step, known: Facts) -> Facts:
+    claim = claim_of(step.id, step.after or {})
+    return {fact: Ledger((*known[fact].claims, claim)) for fact in known if fact.kind == "ledger"}
+
+
+def _released(node: str, step: Step, known: Facts) -> Facts:
+    claim = claim_of(step.id, step.before or {})
+    kept = {fact: tuple(each for each in known[fact].claims if each != claim) for fact in known if fact.kind == "ledger"}
+    return {fact: Ledger(claims) for fact, claims in kept.items()}
+
+
+def _announced(node: str, step: Step, known: Facts) -> Facts:
+    cluster: Cluster = known[CLUSTER]
+    return {CLUSTER: replace(cluster, pools=cluster.pools | {(step.after or {})["pool"]})}
+
+
 def _listed(known: Facts, guests: Mapping[int, Guest]) -> Facts:
     cluster: Cluster = known[CLUSTER]
     return {CLUSTER: replace(cluster, guests=guests)}
@@ -69,4 +91,7 @@ EFFECTS: dict[str, Callable[[str, Step, Facts], Facts]] = {
     "stop": _powered,
     "restart": _restarted,
     "delete": _deleted,
+    "claim": _claimed,
+    "release": _released,
+    "announce": _announced,
 }

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from ..model import Cluster, Fact, Guest, GuestConfig, Live, Observed
+from ..model import Cluster, Fact, Guest, GuestConfig, Ledger, Live, Observed
 
 CLUSTER = Fact("cluster")
 
@@ -32,6 +32,10 @@ def observed_config(observed: Observed, node: str, vmid: int) -> GuestConfig | N
     return next((observed.facts[name] for name in names if name in observed.facts), None)
 
 
+def ledger_fact(name: str) -> Fact:
+    return Fact("ledger", (name,))
+
+
 def live_fact(node: str, vmid: int) -> Fact:
     return Fact("live", (node, vmid))
 
@@ -44,6 +48,11 @@ def cluster(observed: Observed) -> Cluster:
 def configs(observed: Observed, guests: Iterable[Guest]) -> dict[int, GuestConfig]:
     wanted = {guest.vmid: config_fact(guest) for guest in guests}
     return dict(zip(wanted, known(observed, *wanted.values()), strict=True))
+
+
+def ledger(observed: Observed, name: str) -> Ledger:
+    found: Ledger = known(observed, ledger_fact(name))[0]
+    return found
 
 
 def live(observed: Observed, node: str, vmid: int) -> Live:

@@ -10,7 +10,7 @@ import uuid
 from dataclasses import replace
 from datetime import timedelta
 
-from ..desired import DesiredApp, Release
+from ..desired import DesiredApp, Release, Web
 from ..errors import LeaseHeld, PlanError
 from ..model import Guest, GuestConfig, Lease, Live, Notes, Observed, Record
 
@@ -18,7 +18,7 @@ SETTLED = ("running", "stopped")
 ERROR_LIMIT = 300
 USERS_TEXT_LIMIT = 6000
 """Of the 8,192 characters that Proxmox takes, this leaves room for a record with a long error."""
-OUR_TAG = re.compile(r"proximity|rev-[0-9a-f]{10}")
+OUR_TAG = re.compile(r"proximity|rev-[0-9a-f]{10}|slot-\d+")
 
 
 def new_record(app: DesiredApp, release: Release, vmid: int, observed: Observed) -> Record:
@@ -87,8 +87,10 @@ def refuse_locked(app: DesiredApp, guest: Guest, config: GuestConfig) -> None:
 
 def tags_of(record: Record, kept: tuple[str, ...]) -> tuple[str, ...]:
     """Our tags beside the user's: the index that one call reads for the whole cluster."""
-    ours = {"proximity", record.entry, *([f"rev-{record.revision}"] if record.revision else [])}
-    return tuple(sorted(ours | set(kept)))
+    ours = {"proximity", record.entry, f"rev-{record.revision}" if record.revision else ""}
+    if record.adopted:
+        ours.add(f"slot-{record.adopted['slot']}")
+    return tuple(sorted((ours | set(kept)) - {""}))
 
 
 def users_tags(tags: tuple[str, ...], record: Record) -> tuple[str, ...]:
@@ -102,16 +104,23 @@ def notes_of(app: DesiredApp, record: Record, around: Notes, address: str = "") 
             f"The notes of guest {record.vmid} hold more than {USERS_TEXT_LIMIT} characters of yours; "
             "shorten them to leave room for the record."
         )
-    title = f"{app.release.title} {app.release.version}" if app.release else f"{record.entry} {record.entry_version}"
-    url = url_of(app, address)
-    lines = [f"**{record.name}** ({title}) is {record.status}" + (f": {url}" if url else "")]
+    url = url_of(app, address, record)
+    lines = [f"**{record.name}** ({_title(app, record)}) is {record.status}" + (f": {url}" if url else "")]
     lines += [f"Owner: {record.owner}"] if record.owner else []
     lines += [f"Error in step {record.step or '?'}: {record.error}"] if record.error else []
     return replace(around, summary=tuple(line.replace("\n", " ").replace("<", "&lt;") for line in lines), record=record)
 
 
-def url_of(app: DesiredApp, address: str) -> str:
-    web = app.release.web if app.release else None
+def _title(app: DesiredApp, record: Record) -> str:
+    if record.adopted:
+        return f"{record.adopted.get('service') or record.entry or 'nothing that we know'}, adopted"
+    return f"{app.release.title} {app.release.version}" if app.release else f"{record.entry} {record.entry_version}"
+
+
+def url_of(app: DesiredApp, address: str, record: Record | None = None) -> str:
+    """The address of the web pages: those of the entry, and of an adopted app those that were found."""
+    found = record.adopted.get("web") if record and record.adopted else None
+    web = app.release.web if app.release else Web(**found) if found else None
     if not web or not address:
         return ""
     default = {"http": 80, "https": 443}.get(web.scheme) == web.port

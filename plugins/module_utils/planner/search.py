@@ -11,7 +11,7 @@ from ..desired import DesiredApp
 from ..errors import PlanError
 from ..model import Cluster, Guest, GuestConfig, Observed, Record
 from . import facts
-from .slots import probe_run
+from .slots import held_slots, probe_run
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,14 @@ def find_app(app: DesiredApp, observed: Observed) -> Search:
     cluster = facts.cluster(observed)
     named = cluster.containers.get(app.name, [])
     search = _confirm(app, named, cluster, observed)
-    return search if search.found else replace(search, found=_confirm(app, _doubtful(app, cluster), cluster, observed).found)
+    return search if search.found else replace(search, found=_confirm(app, _doubtful(app, observed), cluster, observed).found)
 
 
-def _doubtful(app: DesiredApp, cluster: Cluster) -> list[Guest]:
+def _doubtful(app: DesiredApp, observed: Observed) -> list[Guest]:
     """Guests that may be the app although they are listed under another name, or none."""
-    run = probe_run(app.name, app.port_range, cluster.guests)
-    on_run = {vmid: cluster.guests[vmid] for vmid in run if cluster.guests[vmid].kind == "lxc"}
+    cluster, held = facts.cluster(observed), held_slots(app.name, app.port_range, observed)
+    run = probe_run(app.name, app.port_range, {*cluster.guests, *held.slots}, held.own)
+    on_run = {vmid: cluster.guests[vmid] for vmid in run if vmid in cluster.guests and cluster.guests[vmid].kind == "lxc"}
 
     def may_be(guest: Guest) -> bool:
         if guest.lock == "create":  # it has no tags yet
@@ -84,7 +85,8 @@ def _refuse_wrong(app: DesiredApp, found: Sequence[Found]) -> None:
     for each in found:
         if app.entry not in (None, each.record.entry):
             raise PlanError(
-                f"The name {app.name} is taken: guest {each.guest.vmid} is an app of entry {each.record.entry}, not {app.entry}. "
+                f"The name {app.name} is taken: guest {each.guest.vmid} is an app of entry {each.record.entry or 'unknown'}, "
+                f"not {app.entry}. "
                 "Choose another name."
             )
     if len(found) > 1:

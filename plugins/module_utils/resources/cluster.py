@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..api import Client
+from ..errors import ApiError
 from ..model import Cluster, Guest, Node, Storage
 from ..wire.tags import parse_tags
 
@@ -15,7 +16,7 @@ MIB = 1024**2
 
 
 def observe_cluster(client: Client) -> Cluster:
-    """Read guests, nodes and storages: without a type, one answer holds them all."""
+    """Read guests, nodes, storages and pools: without a type, one answer holds them all."""
     rows = client.get("/cluster/resources")
     guests = (_guest(row) for row in rows if row["type"] in ("lxc", "qemu"))
     nodes = (_node(row) for row in rows if row["type"] == "node")
@@ -23,6 +24,7 @@ def observe_cluster(client: Client) -> Cluster:
         guests={guest.vmid: guest for guest in guests},
         nodes={node.name: node for node in nodes},
         storages=tuple(_storage(row) for row in rows if row["type"] == "storage"),
+        pools=frozenset(str(row["pool"]) for row in rows if row["type"] == "pool"),
     )
 
 
@@ -32,6 +34,17 @@ def observe_templates(client: Client, node: str, storage: str) -> tuple[str, ...
 
 def observe_bridges(client: Client, node: str) -> tuple[str, ...]:
     return tuple(str(row["iface"]) for row in client.get(f"/nodes/{node}/network", type="any_bridge"))
+
+
+def observe_taken(client: Client, vmid: int) -> bool:
+    """Whether a guest has this number, be it one that this token does not see. Proxmox answers that one is taken by refusing it."""
+    try:
+        client.get("/cluster/nextid", vmid=vmid)
+    except ApiError as error:
+        if "vmid" in error.fields:
+            return True
+        raise
+    return False
 
 
 def _guest(row: Mapping[str, Any]) -> Guest:

@@ -13,6 +13,7 @@ from ..errors import ApiError, OutcomeUnknown, StateMoved
 MOVED = re.compile(
     r"detected modified configuration"  # somebody else wrote the configuration
     r"|(CT|VM) \d+ already exists|File exists"  # somebody else took the slot
+    r"|dir ID '\S+' (already defined|does not exist)|pool '\S+' already exists"  # somebody else began or ended the ledger
     r"|(CT|VM) \d+ (already|not) running"
     r"|disk is already at specified size"
     r"|CT is locked"

@@ -9,14 +9,18 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.proximity.platform.plugins.module_utils.claim_spec import desired_adoption, desired_port
 from ansible_collections.proximity.platform.plugins.module_utils.model import AppPlan
 from ansible_collections.proximity.platform.plugins.module_utils.observer import Planner
+from ansible_collections.proximity.platform.plugins.module_utils.planner.adoption import plan_adoptions
 from ansible_collections.proximity.platform.plugins.module_utils.planner.apps import plan_apps, plan_cleanup
 from ansible_collections.proximity.platform.plugins.module_utils.planner.effects import apply_plan
+from ansible_collections.proximity.platform.plugins.module_utils.planner.ports import plan_port
 from ansible_collections.proximity.platform.plugins.module_utils.results import step_data
 from unit.plan.world import HERE, World, desired_of
 
 CASES = sorted(HERE.glob("*/*.yml"))
+ENTRIES = [{"id": "miniflux", "name": "Miniflux", "version": "2.3.3", "images": {"web": "miniflux/miniflux:2.3.3"}, "web": {"port": 8080}}]
 EXPECTATIONS = {"steps", "error", "warnings", "converge", "first", "vmid", "node", "reads", "again"}
 
 
@@ -25,7 +29,11 @@ def _many(value: Any) -> list[Any]:
 
 
 def _planner(case: dict[str, Any]) -> Planner:
-    """Apps are planned; with `cleanup`, the cleaning away of one that could not be created."""
+    """Apps are planned; with `cleanup`, the cleaning away of one that could not be created; with `port` or `adopt`, what they say."""
+    if "port" in case:
+        return partial(plan_port, desired_port({"state": "present", **case["port"]}))
+    if "adopt" in case:
+        return partial(plan_adoptions, desired_adoption({"state": "present", "entries": ENTRIES, **case["adopt"]}))
     desired = [desired_of(each) for each in _many(case["desired"])]
     if "cleanup" in case:
         return partial(plan_cleanup, desired[0], case["cleanup"]["node"], case["cleanup"]["vmid"])

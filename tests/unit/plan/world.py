@@ -15,6 +15,7 @@ from ansible_collections.proximity.platform.plugins.module_utils.model import (
     Fact,
     FactsNeeded,
     Lease,
+    Ledger,
     Live,
     Notes,
     Observed,
@@ -26,6 +27,7 @@ from ansible_collections.proximity.platform.plugins.module_utils.observer import
 from ansible_collections.proximity.platform.plugins.module_utils.resources.cluster import _guest, _node, _storage
 from ansible_collections.proximity.platform.plugins.module_utils.resources.configs import parse_config
 from ansible_collections.proximity.platform.plugins.module_utils.spec import desired_app
+from ansible_collections.proximity.platform.plugins.module_utils.wire.ledger import HEADER, parse_page
 from ansible_collections.proximity.platform.plugins.module_utils.wire.notes import format_notes
 from ansible_collections.proximity.platform.plugins.module_utils.wire.tags import format_tags
 from ansible_collections.proximity.platform.plugins.module_utils.wire.times import parse_time
@@ -73,7 +75,10 @@ class World:
             self._guest(node, vmid, parse_config(vmid, config), {})
         guests = {guest.vmid: guest for guest in map(_guest, rows)}
         nodes = {node.name: node for node in map(_node, given["nodes"])}
-        self.facts[Fact("cluster")] = Cluster(guests, nodes, tuple(map(_storage, given["storages"])))
+        self.facts[Fact("cluster")] = Cluster(guests, nodes, tuple(map(_storage, given["storages"])), frozenset(given["pools"]))
+        claims = parse_page(" ".join([HEADER, *given["ledger"]]))
+        self.facts[Fact("ledger", ("proximity-ports",))] = Ledger(claims)
+        self.facts |= {Fact("taken", (vmid,)): taken for vmid, taken in given["taken"].items()}
         for place, volids in given["templates"].items():
             self.facts[Fact("templates", tuple(place.split("/")))] = tuple(volids)
         self.facts |= {Fact("bridges", (node,)): tuple(names) for node, names in given["bridges"].items()}

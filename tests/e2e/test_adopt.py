@@ -1,0 +1,175 @@
+"""Real containers that somebody else made: discovered, adopted, stopped and started as apps, and forgotten as they were."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+import yaml
+from e2e.site import CHECKOUT, Played, Site
+
+COMPOSE, WEB, STOPPED, NOTHING = 211, 212, 213, 214
+APPS = {"hello": {"app_catalog_id": "lab-web"}}
+FILES = "find /etc /srv /root /opt -xdev -type f | xargs ls -l --time-style=full-iso | sort"
+NOTES = {COMPOSE: "Made by hand.\n\nKeep <b>this</b>.", WEB: "", STOPPED: "asleep\r\n", NOTHING: "Nöte"}
+TAGS = {COMPOSE: "mine;web", WEB: "", STOPPED: "night", NOTHING: ""}
+
+
+class Stranger:
+    """A container past our own code, by the administrator's token."""
+
+    def __init__(self, site: Site, vmid: int, start: bool) -> None:
+        self.site, self.vmid, self.guest = site, vmid, {"vmid": vmid, "node": "pve1"}
+        template = next(row["volid"] for row in site.get("/nodes/pve1/storage/local/content?content=vztmpl") if "docker" in row["volid"])
+        form = {"vmid": vmid, "ostemplate": template, "hostname": f"box-{vmid}", "rootfs": "local-lxc:2", "memory": 512, "swap": 512}
+        form |= {"unprivileged": 1, "features": "nesting=1", "net0": "name=eth0,bridge=vmbr0,ip=dhcp", "start": int(start)}
+        form |= {key: value for key, value in (("tags", TAGS[vmid]), ("description", NOTES[vmid])) if value}
+        self._wait(self._call("POST", "/nodes/pve1/lxc", **form))
+        if start:
+            self._address()
+        self.before = self.config()
+
+    def config(self) -> dict[str, Any]:
+        return self.site.config(self.guest)
+
+    def run(self, command: str) -> str:
+        return self.site.inside(self.guest, command)
+
+    def destroy(self) -> None:
+        self._wait(self._call("DELETE", f"/nodes/pve1/lxc/{self.vmid}", force=1))
+
+    def _call(self, method: str, path: str, **params: Any) -> str:
+        given = {"params" if method == "DELETE" else "data": params}
+        answer = requests.request(
+            method,
+            f"{self.site.env['URL']}/api2/json{path}",
+            headers={"Authorization": f"PVEAPIToken={self.site.env['ROOT_TOKEN']}"},
+            verify=self.site.env["CA"],
+            timeout=60,
+            **given,
+        )
+        assert answer.ok, answer.reason
+        return str(answer.json()["data"])
+
+    def _wait(self, upid: str) -> None:
+        while (status := self.site.get(f"/nodes/pve1/tasks/{upid}/status"))["status"] == "running":
+            time.sleep(0.1)
+        assert status["exitstatus"].startswith(("OK", "WARNINGS")), status
+
+    def _address(self) -> None:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self.site.address(self.guest)
+                return
+            except AssertionError:
+                assert time.monotonic() < deadline
+                time.sleep(0.3)
+
+
+@pytest.fixture(scope="module")
+def strangers(site: Site) -> Iterator[dict[int, Stranger]]:
+    made = {vmid: Stranger(site, vmid, start=vmid != STOPPED) for vmid in (COMPOSE, WEB, STOPPED, NOTHING)}
+    _begin_compose(made[COMPOSE], site)
+    made[WEB].run("systemd-run --quiet --unit pages python3 -m http.server 8000 --directory /srv")
+    time.sleep(12)  # the cluster's list knows by then who runs
+    yield made
+    for stranger in made.values():
+        stranger.destroy()
+
+
+def _begin_compose(stranger: Stranger, site: Site) -> None:
+    """A catalog app's stack as somebody has set it up, in a folder and on a port of their own."""
+    compose = yaml.safe_load((CHECKOUT / "tests/lab_catalog/lab-notes/compose.yml").read_text())
+    compose["services"]["web"]["ports"] = ["8099:8080"]
+    registry = site.env.get("REGISTRY", "10.231.255.2")
+    daemon = json.dumps({"registry-mirrors": [f"http://{registry}"], "insecure-registries": ["10.231.0.0/16"]})
+    variables = "GREETING=By-hand APP_NAME=by-hand APP_URL=http://here API_TOKEN=secret-of-theirs"
+    stranger.run("mkdir -p /srv/stack /etc/docker")
+    stranger.run(f"cat > /etc/docker/daemon.json <<'END'\n{daemon}\nEND")
+    stranger.run(f"cat > /srv/stack/compose.json <<'END'\n{json.dumps(compose)}\nEND")
+    stranger.run("systemctl restart docker")
+    stranger.run(f"cd /srv/stack && {variables} docker compose -f compose.json -p by-hand up -d --quiet-pull")
+
+
+def _adopt(site: Site, *args: str, **more: Any) -> Played:
+    guests = [{"vmid": vmid} for vmid in (COMPOSE, WEB, STOPPED, NOTHING)]
+    return site.play("playbooks/adopt.yml", APPS, "-e", json.dumps({"adopt_guests": guests, **more}), *args)
+
+
+def _record(stranger: Stranger) -> dict[str, Any]:
+    found = re.search(r"<!-- proximity (\{.*\}) -->", stranger.config()["description"])
+    assert found
+    return dict(json.loads(found[1]))
+
+
+def _differing(stranger: Stranger) -> set[str]:
+    before, after = stranger.before, stranger.config()
+    return {key for key in {*before, *after} if before.get(key) != after.get(key)} - {"digest"}
+
+
+def test_discovery_tells_type_and_port(site: Site, strangers: dict[int, Stranger]) -> None:
+    played = site.play("playbooks/discover.yml", APPS)
+    assert played.status == 0, played.output[-3000:]
+    assert played.changed_tasks() == []
+    rows = {int(words[0]): words for words in map(str.split, re.findall(r"\b21[1-4]\b.*", played.output))}
+    assert {"lab-notes", "8099"} <= set(re.findall(r"[\w-]+", " ".join(rows[COMPOSE])))
+    assert {"python", "8000"} <= set(re.findall(r"[\w-]+", " ".join(rows[WEB])))
+    assert {vmid: _differing(stranger) for vmid, stranger in strangers.items()} == {vmid: set() for vmid in strangers}
+
+
+def test_check_tells_and_changes_nothing(site: Site, strangers: dict[int, Stranger]) -> None:
+    played = _adopt(site, "--check", "--diff")
+    assert played.status == 0, played.output[-3000:]
+    assert played.recap("lab")["changed"] == 1
+    assert not any(_differing(stranger) for stranger in strangers.values())
+
+
+def test_adoption_changes_tags_and_notes_only(site: Site, strangers: dict[int, Stranger]) -> None:
+    inside = {vmid: strangers[vmid].run(FILES) for vmid in (COMPOSE, WEB)}
+    played = _adopt(site)
+    assert played.status == 0, played.output[-3000:]
+    records = {vmid: _record(stranger) for vmid, stranger in strangers.items()}
+    assert {vmid: record["entry"] for vmid, record in records.items()} == {COMPOSE: "lab-notes", WEB: "", STOPPED: "", NOTHING: ""}
+    assert (records[COMPOSE]["adopted"]["project"], records[COMPOSE]["adopted"]["web"]["port"]) == ("by-hand", 8099)
+    assert (records[WEB]["adopted"]["service"], records[WEB]["adopted"]["web"]["port"]) == ("python", 8000)
+    assert (records[STOPPED]["status"], records[STOPPED]["adopted"]["web"]) == ("stopped", None)
+    assert (records[NOTHING]["status"], records[NOTHING]["adopted"]["web"]) == ("running", None)
+    assert len({record["ports"]["public"] for record in records.values()}) == 4
+    assert {vmid: _differing(stranger) for vmid, stranger in strangers.items()} == {vmid: {"tags", "description"} for vmid in strangers}
+    again = _adopt(site)
+    assert (again.status, again.recap("lab")["changed"]) == (0, 0), again.output[-2000:]
+    for vmid, before in inside.items():
+        assert strangers[vmid].run(FILES) == before
+
+
+def test_adopted_app_is_stopped_and_started(site: Site, strangers: dict[int, Stranger]) -> None:
+    apps = {**APPS, f"box-{COMPOSE}": {}}
+    for playbook, status in (("stop", "stopped"), ("start", "running")):
+        played = site.play(f"playbooks/{playbook}.yml", apps, "--limit", f"box-{COMPOSE}")
+        assert played.status == 0, played.output[-3000:]
+        assert site.get(f"/nodes/pve1/lxc/{COMPOSE}/status/current")["status"] == status
+    assert "By-hand" in site.page_soon(strangers[COMPOSE].guest, port=8099)
+    assert _differing(strangers[COMPOSE]) == {"tags", "description"}
+
+
+def test_removing_one_forgets_it(site: Site, strangers: dict[int, Stranger]) -> None:
+    apps = {**APPS, f"box-{WEB}": {}}
+    played = site.play("playbooks/remove.yml", apps, "--limit", f"box-{WEB}")
+    assert played.status == 0, played.output[-3000:]
+    assert strangers[WEB].config() == strangers[WEB].before
+    assert strangers[WEB].run("echo here").strip() == "here"
+
+
+def test_forgetting_brings_back_every_byte(site: Site, strangers: dict[int, Stranger]) -> None:
+    played = _adopt(site, adopt_state="absent")
+    assert played.status == 0, played.output[-3000:]
+    assert {vmid: stranger.config() for vmid, stranger in strangers.items()} == {vmid: each.before for vmid, each in strangers.items()}
+    again = _adopt(site, adopt_state="absent")
+    assert (again.status, again.recap("lab")["changed"]) == (0, 0)
+    assert "@" not in site.get("/cluster/mapping/dir/proximity-ports")["description"], "no claim is left"
