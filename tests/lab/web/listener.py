@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import threading
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ class Listener(ThreadingHTTPServer):
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(certificate)
         self._kept: socket.socket | None = None
+        self._door, self._gone = threading.Lock(), False
         super().__init__(address, Conversation)
 
     @property
@@ -37,19 +39,22 @@ class Listener(ThreadingHTTPServer):
 
     def keep(self, *, closed: bool) -> None:
         """Refuse connections, or accept them again on the same port, which nobody gets meanwhile."""
-        if closed and self._kept is None:
-            address = self.server_address
-            self.socket.shutdown(socket.SHUT_RDWR)
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
-                os.dup2(silent.fileno(), self.socket.fileno())  # the loop goes on to look at this number
-            self._kept = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            self._kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._kept.bind(address)
-        elif not closed and self._kept is not None:
-            self._kept.listen(QUEUE)
-            os.dup2(self._kept.fileno(), self.socket.fileno())
-            self._kept.close()
-            self._kept = None
+        with self._door:
+            if self._gone:
+                return  # a fault's end may come while the lab is closed
+            if closed and self._kept is None:
+                address = self.server_address
+                self.socket.shutdown(socket.SHUT_RDWR)
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+                    os.dup2(silent.fileno(), self.socket.fileno())  # the loop goes on to look at this number
+                self._kept = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+                self._kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                self._kept.bind(address)
+            elif not closed and self._kept is not None:
+                self._kept.listen(QUEUE)
+                os.dup2(self._kept.fileno(), self.socket.fileno())
+                self._kept.close()
+                self._kept = None
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """In the connection's own thread, so that a slow handshake holds nobody up; a node that is down answers nobody."""
@@ -70,6 +75,8 @@ class Listener(ThreadingHTTPServer):
             return
 
     def server_close(self) -> None:
-        super().server_close()
-        if self._kept:
-            self._kept.close()
+        with self._door:
+            self._gone = True
+            super().server_close()
+            if self._kept:
+                self._kept.close()
