@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import lab as labs
 import pytest
 import yaml
 from integration.pve import Pve
 
+FAILED = re.compile(r"^fatal: \[([^\] ]+)[^\]]*\]: FAILED! => (\{.*\})$", re.MULTILINE)
 CHECKOUT = Path(__file__).resolve().parents[2]
 GOOD = {"app_catalog_id": "memos", "app_stack": False}
 WISHES = {
     "unknown-entry": ({**GOOD, "app_catalog_id": "memoz"}, "memos"),
-    "memory-as-text": ({**GOOD, "app_resources": {"memory_mb": "lots"}}, "lots"),
+    "memory-as-text": ({**GOOD, "app_resources": {"memory_mb": "lots"}}, "memory_mb"),
     "shell-in-name": ({**GOOD, "app_name": "a;reboot"}, "a;reboot"),
     "long-name": ({**GOOD, "app_name": "x" * 64}, "63"),
     "missing-template": ({**GOOD, "app_template": "debian-99"}, "debian-99"),
@@ -56,16 +57,15 @@ def _failures(inventory: Path, arguments: list[str]) -> dict[str, str]:
     environment = {
         **os.environ,
         "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"),
-        "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+        "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+        "ANSIBLE_CALLBACK_FORMAT_PRETTY": "0",
+        "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_FORKS": "8",
     }
     playbook = Path(sys.executable).with_name("ansible-playbook")
     command = [sys.executable, str(playbook), "-i", str(inventory), "playbooks/deploy.yml", *arguments]
     done = subprocess.run(command, cwd=CHECKOUT, env=environment, text=True, capture_output=True, check=False)
-    answer: dict[str, Any] = json.loads(done.stdout[done.stdout.index("{") :])
     found: dict[str, str] = {}
-    for task in (task for play in answer["plays"] for task in play["tasks"]):
-        for host, result in task["hosts"].items():
-            if result.get("failed") and host not in found:
-                found[host] = str(result["msg"])
+    for host, result in FAILED.findall(done.stdout):
+        found.setdefault(host, str(json.loads(result)["msg"]))
     return found

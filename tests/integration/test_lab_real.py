@@ -50,6 +50,9 @@ class Real:
         assert done.returncode == status, f"{line}: {done.returncode} {done.stdout}{done.stderr}"
         return done.stdout
 
+    def reaches(self, node: str) -> bool:
+        return subprocess.run(["ssh", "-F", self.variables["SSH_CONFIG"], "-o", "BatchMode=yes", node, "true"], check=False).returncode == 0
+
     def control(self, path: str, **given: Any) -> Any:
         reply = requests.post(self.variables["CONTROL"] + path, json=given, timeout=60)
         assert reply.ok, reply.text
@@ -171,6 +174,7 @@ def test_ssh_is_down_for_a_while(real: Real, guest: int) -> None:
     assert real.status(guest) == "running"
     assert real.on(THERE, "hostname").strip() == THERE
     real.control("/clock", advance=601)
+    until(lambda: real.reaches(HERE))  # its sshd is started anew
     assert real.on(HERE, f"pct status {guest}").strip() == "status: running"
 
 
