@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from .claims import Ledger, PortRange
 from .desired import DesiredAdoption, DesiredApp, DesiredPort
-from .model import AppPlan, Guest, Ledger, Observed, Plan, PortRange
+from .model import Guest, Observed
 from .planner.detection import detect
 from .planner.facts import CLUSTER, ledger_fact, live_fact, observed_config
 from .planner.ports import holders, slot_of_guest
 from .planner.records import address_of, url_of
+from .plans import AppPlan, Plan
 from .wire.notes import record_data
 
 Holders = dict[int, dict[str, Any]]

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from .claims import PortRange
 from .desired import Adoptee, CatalogEntry, DesiredAdoption, DesiredPort, Web
 from .errors import SpecError
 from .looks import parse_look
-from .model import PortRange
 from .ranges import parse_port_range
 from .spec import parse_name
 

@@ -13,8 +13,9 @@ from .convergence import Session
 from .desired import Desired
 from .errors import NotConverged, OutcomeUnknown, ProximityError, StateMoved, StepFailed
 from .executor import Progress, execute, sentence
-from .model import AppPlan, Observed, Plan, Step
+from .model import Observed
 from .observer import nothing_observed, observe
+from .plans import AppPlan, Plan, Step
 
 PATIENCE_S = 120
 """How long others may be faster. Proxmox keeps one digest for all mappings, so that any two writers meet."""

@@ -13,11 +13,12 @@ from .controller import run_is_left_over
 from .desired import DesiredApp
 from .errors import LeaseHeld, NotConverged, OutcomeUnknown, ProximityError, StateMoved, StepFailed, Timeout
 from .executor import Log, Progress, await_address, execute, sentence
-from .model import AppPlan, Controller, Observed, Step
+from .model import Controller, Observed
 from .observer import Planner, nothing_observed, observe
 from .planner.apps import plan_apps, plan_cleanup
 from .planner.effects import apply_plan
 from .planner.facts import live_fact, observed_config
+from .plans import AppPlan, Step
 
 ROUNDS = 5
 LONGEST_PAUSE_S = 0.5

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from .claims import PortRange
 from .looks import Look
-from .model import Network, PortRange, Resources
+from .model import Network, Resources
 
 
 @dataclass(frozen=True)

@@ -43,45 +43,6 @@ class Network:
 
 
 @dataclass(frozen=True)
-class PortRange:
-    """Slots: the guest `first_vmid + n` owns the ports `public_first + n` and `internal_first + n`.
-
-    What holds a slot without its number is written in the ledger of that id.
-    """
-
-    first_vmid: int = 8100
-    size: int = 900
-    public_first: int = 8100
-    internal_first: int = 9100
-    ledger: str = "proximity-ports"
-
-    @property
-    def slots(self) -> range:
-        return range(self.first_vmid, self.first_vmid + self.size)
-
-    def ports(self, vmid: int) -> dict[str, int]:
-        offset = vmid - self.first_vmid
-        return {"public": self.public_first + offset, "internal": self.internal_first + offset}
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A slot that no guest's number holds: reserved for a name, or with `vmid` held by an adopted guest. `made` (UTC) is to the minute."""
-
-    slot: int
-    name: str
-    vmid: int = 0
-    made: datetime | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """All claims of one ledger."""
-
-    claims: tuple[Claim, ...] = ()
-
-
-@dataclass(frozen=True)
 class Lease:
     """Who works on an app, until when (UTC). `epoch` grows when somebody takes over."""
 
@@ -278,51 +239,3 @@ class Observed:
 @dataclass(frozen=True)
 class FactsNeeded:
     facts: frozenset[Fact]
-
-
-@dataclass(frozen=True)
-class Step:
-    """One deed. `before` and `after` hold what it changes, by the names of GuestConfig."""
-
-    verb: str
-    kind: str
-    id: int
-    before: Mapping[str, Any] | None = None
-    after: Mapping[str, Any] | None = None
-
-
-def claim_of(slot: int, said: Mapping[str, Any]) -> Claim:
-    """The claim that a step speaks of."""
-    return Claim(slot, str(said["name"]), int(said.get("vmid") or 0))
-
-
-@dataclass(frozen=True)
-class AppPlan:
-    """What is to be done for one app. `refusal` says why nothing can be."""
-
-    name: str
-    vmid: int = 0
-    node: str = ""
-    digest: str = ""
-    steps: tuple[Step, ...] = ()
-    converge: bool = False
-    first: bool = False
-    warnings: tuple[str, ...] = ()
-    refusal: Exception | None = None
-
-    @property
-    def apps(self) -> tuple[AppPlan, ...]:
-        return (self,)
-
-
-@dataclass(frozen=True)
-class Plan:
-    apps: tuple[AppPlan, ...] = ()
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        return tuple(step for app in self.apps for step in app.steps)
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        return tuple(warning for app in self.apps for warning in app.warnings)

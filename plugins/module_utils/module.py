@@ -19,10 +19,11 @@ from .controller import identify
 from .convergence import Session, converge, look_at
 from .errors import ProximityError, StepFailed, TaskError
 from .executor import Log
-from .model import AppPlan, Observed, Plan
+from .model import Observed
 from .planner.adoption import plan_adoptions
 from .planner.effects import apply_plans
 from .planner.ports import plan_port
+from .plans import AppPlan, Plan
 from .results import describe_app, diff_of, step_data
 
 MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"

@@ -13,7 +13,8 @@ from typing import Any
 from .api import Client
 from .controller import run_has_ended
 from .errors import ApiError, StateMoved, Timeout
-from .model import Controller, Fact, FactsNeeded, GuestConfig, Observed, Plan
+from .model import Controller, Fact, FactsNeeded, GuestConfig, Observed
+from .plans import Plan
 from .resources.cluster import observe_bridges, observe_cluster, observe_taken, observe_templates
 from .resources.guests import observe_config, observe_live, observe_started
 from .resources.ledger import observe_ledger

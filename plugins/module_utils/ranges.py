@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from .claims import PortRange
 from .errors import SpecError
-from .model import PortRange
 
 
 def parse_port_range(params: Mapping[str, Any]) -> PortRange:

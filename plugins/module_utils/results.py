@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from .desired import DesiredApp
-from .model import AppPlan, Guest, Live, Network, Notes, Observed, Record, Step
+from .model import Guest, Live, Network, Notes, Observed, Record
 from .planner.facts import CLUSTER, live_fact, observed_config
 from .planner.records import address_of, url_of
+from .plans import AppPlan, Step
 from .wire.notes import record_data
 from .wire.times import format_time
 

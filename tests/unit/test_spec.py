@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from ansible_collections.proximity.platform.plugins.module_utils.claims import PortRange
 from ansible_collections.proximity.platform.plugins.module_utils.desired import DesiredApp, Timeouts
 from ansible_collections.proximity.platform.plugins.module_utils.errors import SpecError
-from ansible_collections.proximity.platform.plugins.module_utils.model import Network, PortRange, Resources
+from ansible_collections.proximity.platform.plugins.module_utils.model import Network, Resources
 from ansible_collections.proximity.platform.plugins.module_utils.spec import desired_app
 
 DEFINITION = {

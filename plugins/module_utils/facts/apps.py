@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..model import GuestConfig, Live, PortRange, Record
+from ..claims import PortRange
+from ..model import GuestConfig, Live, Record
 from ..wire.notes import record_data
 from .question import Question
 

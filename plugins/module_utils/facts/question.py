@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..claims import PortRange
 from ..errors import SpecError
-from ..model import PortRange
 from ..ranges import parse_port_range
 
 USUAL = ("connection", "version", "quorum", "health", "nodes", "storages", "apps", "unmanaged", "ports")

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..model import Claim, PortRange
+from ..claims import Claim, PortRange
 from .rights import stopped_features
 
 Row = Mapping[str, Any]

@@ -10,7 +10,8 @@ from typing import Any
 
 from ..desired import DesiredApp
 from ..errors import PlanError
-from ..model import AppPlan, GuestConfig, Live, Observed, Record, Step
+from ..model import GuestConfig, Live, Observed, Record
+from ..plans import AppPlan, Step
 from . import facts
 from .records import SETTLED, address_of, next_record, notes_of, refuse_leased, refuse_locked, tags_of, taken_lease, users_tags
 from .search import Found

@@ -11,25 +11,11 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
+from ..claims import Claim, PortRange
 from ..desired import Adoptee, DesiredAdoption, DesiredApp, Web
 from ..errors import PlanError
-from ..model import (
-    AppPlan,
-    Claim,
-    Cluster,
-    Fact,
-    FactsNeeded,
-    Guest,
-    GuestConfig,
-    Live,
-    Notes,
-    Observed,
-    Plan,
-    PortRange,
-    Record,
-    Step,
-    name_of_host,
-)
+from ..model import Cluster, Fact, FactsNeeded, Guest, GuestConfig, Live, Notes, Observed, Record, name_of_host
+from ..plans import AppPlan, Plan, Step
 from . import facts
 from .adjustment import changed_config
 from .collection import collect

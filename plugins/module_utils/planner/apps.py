@@ -10,7 +10,8 @@ from functools import partial
 
 from ..desired import DesiredApp
 from ..errors import PlanError
-from ..model import AppPlan, FactsNeeded, Observed, Plan
+from ..model import FactsNeeded, Observed
+from ..plans import AppPlan, Plan
 from .adjustment import plan_adjustment
 from .collection import collect
 from .creation import plan_creation

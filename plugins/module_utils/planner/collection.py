@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ..errors import PlanError
-from ..model import AppPlan, Fact, FactsNeeded, Plan
+from ..model import Fact, FactsNeeded
+from ..plans import AppPlan, Plan
 from .facts import FactsMissing
 
 

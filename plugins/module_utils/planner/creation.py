@@ -9,7 +9,8 @@ from typing import Any
 
 from ..desired import DesiredApp, Release
 from ..errors import PlanError
-from ..model import AppPlan, Network, Notes, Observed, Step
+from ..model import Network, Notes, Observed
+from ..plans import AppPlan, Step
 from . import facts
 from .placement import Place, place_app
 from .records import new_record, notes_of, tags_of

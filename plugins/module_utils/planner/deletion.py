@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from ..desired import DesiredApp
 from ..errors import PlanError
-from ..model import AppPlan, Observed, Step
+from ..model import Observed
+from ..plans import AppPlan, Step
 from . import facts
 from .adjustment import changed_config
 from .adoption import forget, release_claims

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from ..model import Cluster, Fact, Guest, GuestConfig, Ledger, Live, Observed
+from ..claims import Ledger
+from ..model import Cluster, Fact, Guest, GuestConfig, Live, Observed
 
 CLUSTER = Fact("cluster")
 

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from ..claims import Claim, Ledger, PortRange
 from ..desired import DesiredPort
 from ..errors import PlanError
-from ..model import AppPlan, Claim, Cluster, Fact, FactsNeeded, Guest, Ledger, Observed, Plan, PortRange, Step
+from ..model import Cluster, Fact, FactsNeeded, Guest, Observed
+from ..plans import AppPlan, Plan, Step
 from . import facts
 from .collection import collect
 from .slots import first_free

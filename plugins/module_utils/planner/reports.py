@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from ..desired import DesiredApp, Report
 from ..errors import PlanError
-from ..model import AppPlan, Fact, Guest, GuestConfig, Observed
+from ..model import Fact, Guest, GuestConfig, Observed
+from ..plans import AppPlan
 from . import facts
 from .adjustment import changed_config
 from .deletion import delete_found, is_our_first_deployment

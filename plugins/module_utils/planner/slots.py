@@ -8,8 +8,9 @@ import hashlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
+from ..claims import PortRange
 from ..errors import PlanError
-from ..model import Observed, PortRange
+from ..model import Observed
 from . import facts
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..api import Client
+from ..claims import Claim, Ledger
 from ..errors import PlanError, StateMoved
-from ..model import Claim, Ledger
 from ..wire.ledger import format_page, has_room, parse_page
 from .refusals import state_may_have_moved
 

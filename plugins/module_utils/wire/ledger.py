@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from ..model import Claim
+from ..claims import Claim
 
 PAGE_LIMIT = 4096
 """Characters that Proxmox takes as the description of a mapping."""

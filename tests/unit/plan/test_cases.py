@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.proximity.platform.plugins.module_utils.claim_spec import desired_adoption, desired_port
-from ansible_collections.proximity.platform.plugins.module_utils.model import AppPlan
 from ansible_collections.proximity.platform.plugins.module_utils.observer import Planner
 from ansible_collections.proximity.platform.plugins.module_utils.planner.adoption import plan_adoptions
 from ansible_collections.proximity.platform.plugins.module_utils.planner.apps import plan_apps, plan_cleanup
 from ansible_collections.proximity.platform.plugins.module_utils.planner.effects import apply_plan
 from ansible_collections.proximity.platform.plugins.module_utils.planner.ports import plan_port
+from ansible_collections.proximity.platform.plugins.module_utils.plans import AppPlan
 from ansible_collections.proximity.platform.plugins.module_utils.results import step_data
 from unit.plan.world import HERE, World, desired_of
 

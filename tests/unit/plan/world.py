@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_collections.proximity.platform.plugins.module_utils.claims import Ledger
 from ansible_collections.proximity.platform.plugins.module_utils.desired import DesiredApp, Release, Web
 from ansible_collections.proximity.platform.plugins.module_utils.model import (
     Cluster,
@@ -15,15 +16,14 @@ from ansible_collections.proximity.platform.plugins.module_utils.model import (
     Fact,
     FactsNeeded,
     Lease,
-    Ledger,
     Live,
     Notes,
     Observed,
-    Plan,
     Record,
     Resources,
 )
 from ansible_collections.proximity.platform.plugins.module_utils.observer import Planner
+from ansible_collections.proximity.platform.plugins.module_utils.plans import Plan
 from ansible_collections.proximity.platform.plugins.module_utils.resources.cluster import _guest, _node, _storage
 from ansible_collections.proximity.platform.plugins.module_utils.resources.configs import parse_config
 from ansible_collections.proximity.platform.plugins.module_utils.spec import desired_app

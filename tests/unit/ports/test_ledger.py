@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from ansible_collections.proximity.platform.plugins.module_utils.model import Claim
+from ansible_collections.proximity.platform.plugins.module_utils.claims import Claim
 from ansible_collections.proximity.platform.plugins.module_utils.wire.ledger import HEADER, PAGE_LIMIT, format_page, has_room, parse_page
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,6 +1,6 @@
 # Copyright (c) Proximity contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a plan does to what was observed: the result of a check, and the law that planning again finds nothing to do."""
+"""Effects on containers."""
 
 from __future__ import annotations
 
@@ -8,23 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from ..model import AppPlan, Cluster, Fact, Guest, GuestConfig, Ledger, Live, Observed, Plan, Step, claim_of
-from .facts import CLUSTER, config_fact, live_fact
+from ...model import Cluster, Fact, Guest, GuestConfig, Live
+from ...plans import Step
+from ..facts import CLUSTER, config_fact, live_fact
 
 Facts = Mapping[Fact, Any]
-
-
-def apply_plan(plan: AppPlan, observed: Observed) -> Observed:
-    known = dict(observed.facts)
-    for step in plan.steps:
-        known |= EFFECTS[step.verb](plan.node, step, known)
-    return replace(observed, facts=known)
-
-
-def apply_plans(plan: AppPlan | Plan, observed: Observed) -> Observed:
-    for each in plan.apps:
-        observed = apply_plan(each, observed)
-    return observed
+Effect = Callable[[str, Step, Facts], Facts]
+"""From a plan's node, a step and what is known to what is known afterwards, as far as it differs."""
 
 
 def _created(node: str, step: Step, known: Facts) -> Facts:
@@ -62,36 +52,17 @@ def _deleted(node: str, step: Step, known: Facts) -> Facts:
     return _listed(known, {vmid: guest for vmid, guest in known[CLUSTER].guests.items() if vmid != step.id})
 
 
-def _claimed(node: str, step: Step, known: Facts) -> Facts:
-    claim = claim_of(step.id, step.after or {})
-    return {fact: Ledger((*known[fact].claims, claim)) for fact in known if fact.kind == "ledger"}
-
-
-def _released(node: str, step: Step, known: Facts) -> Facts:
-    claim = claim_of(step.id, step.before or {})
-    kept = {fact: tuple(each for each in known[fact].claims if each != claim) for fact in known if fact.kind == "ledger"}
-    return {fact: Ledger(claims) for fact, claims in kept.items()}
-
-
-def _announced(node: str, step: Step, known: Facts) -> Facts:
-    cluster: Cluster = known[CLUSTER]
-    return {CLUSTER: replace(cluster, pools=cluster.pools | {(step.after or {})["pool"]})}
-
-
 def _listed(known: Facts, guests: Mapping[int, Guest]) -> Facts:
     cluster: Cluster = known[CLUSTER]
     return {CLUSTER: replace(cluster, guests=guests)}
 
 
-EFFECTS: dict[str, Callable[[str, Step, Facts], Facts]] = {
-    "create": _created,
-    "update": _configured,
-    "grow": _grown,
-    "start": _powered,
-    "stop": _powered,
-    "restart": _restarted,
-    "delete": _deleted,
-    "claim": _claimed,
-    "release": _released,
-    "announce": _announced,
+GUEST_EFFECTS: dict[tuple[str, str], Effect] = {
+    ("create", "guest"): _created,
+    ("update", "config"): _configured,
+    ("grow", "disk"): _grown,
+    ("start", "guest"): _powered,
+    ("stop", "guest"): _powered,
+    ("restart", "guest"): _restarted,
+    ("delete", "guest"): _deleted,
 }
