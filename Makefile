@@ -5,13 +5,16 @@ export PYTHONPATH := $(CURDIR)/tests
 SEED ?= demo
 GUESTS ?= auto
 
-.PHONY: demo test lint lab lab-down docs setup
+.PHONY: demo test test-catalog lint lab lab-down docs setup
 
 demo: setup  ## Deploy two apps on the embedded lab and show that they answer.
 	@tests/tools/demo
 
 test: setup  ## All tests and judges.
 	@tests/tools/test
+
+test-catalog: setup  ## Every entry in real containers, with stand-ins for images. ENTRIES="memos miniflux" for some.
+	@tests/tools/test-catalog $(ENTRIES)
 
 lint: setup  ## The judges only: ruff, mypy, ansible-lint, ansible-test sanity, docs, galaxy-importer.
 	@tests/tools/lint

@@ -14,10 +14,15 @@ from ansible_collections.proximity.platform.plugins.module_utils.entries.validat
 LOOPBACK = ("127.0.0.1", "[::1]", "::1")
 SOCKET = "/var/run/docker.sock"
 PUBLISHED = re.compile(
-    r"(?:(?P<host>\[[0-9a-f:]+\]|[0-9.]+|\$\{[A-Z_]+\}):)?(?P<published>[0-9]+):(?P<target>[0-9]+)(?:/(?P<protocol>tcp|udp))?"
+    r"(?:(?P<host>\[[0-9a-f:]+\]|(?:[0-9]+\.){3}[0-9]+|\$\{[A-Z_]+\}):)?"
+    r"(?P<published>[0-9]+):(?P<target>[0-9]+)(?:/(?P<protocol>tcp|udp))?"
 )
 IMAGE = re.compile(r"(?P<name>[^@\s]+?)(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?")
-SECRET_NAME = re.compile(r"(PASSWORD|PASSWD|PASS|SECRET|TOKEN|API_KEY|APP_KEY|ENCRYPTION_KEY|MASTER_KEY)$", re.IGNORECASE)
+MOVING_TAGS = ("latest", "stable", "main", "master", "edge", "nightly", "release", "develop")
+SECRET_NAME = re.compile(
+    r"(PASSWORD|PASSWD|PASSPHRASE|PASS|SECRET|SECRET_KEY|SECRET_KEY_BASE|TOKEN|API_KEY|APP_KEY|ENCRYPTION_KEY|MASTER_KEY|PRIVATE_KEY|SALT)$",
+    re.IGNORECASE,
+)
 
 
 class Mount(NamedTuple):
@@ -61,6 +66,7 @@ def check_rules(entry: Entry, compose: Mapping[str, Any]) -> list[Problem]:
     for name, service in compose["services"].items():
         path = ("compose", "services", name)
         found += [*_image_rules(path, service), *_safety_rules(entry, path, service), *_care_rules(entry, path, service)]
+    found += _folder_rules(entry, compose)
     if "version" in compose:
         found.append(Problem(("compose", "version"), "is obsolete; leave it out"))
     return found
@@ -109,23 +115,23 @@ def _published(service: str, row: Any) -> Published | None:
 
 
 def _ports(entry: Entry, compose: Mapping[str, Any]) -> Iterator[Problem]:
-    ports = published_ports(compose)
-    offered = {(port.port, port.protocol) for port in ports if not port.local}
-    declared = {(port.port, port.protocol): ("ports", number) for number, port in enumerate(entry.ports)}
-    if entry.web:
-        if not any(port.service == entry.web.service and port.port == entry.web.port and not port.local for port in ports):
-            yield Problem(("web", "port"), f"compose.yml does not publish {entry.web.port} from service {entry.web.service}")
-        declared[entry.web.port, "tcp"] = ("web", "port")
-    for (number, protocol), path in declared.items():
-        if path[0] == "ports" and (number, protocol) not in offered:
-            yield Problem(path, f"compose.yml does not publish {number}/{protocol}")
-    for number, protocol in sorted(offered - set(declared)):
-        yield Problem(("compose", "services"), f"{number}/{protocol} is published, but is neither web.port nor in ports of entry.yml")
-    if (entry.health.port, "tcp") not in {(port.port, port.protocol) for port in ports}:
-        yield Problem(
-            ("health", "port"),
-            f"compose.yml does not publish {entry.health.port}; 127.0.0.1:{entry.health.port}:{entry.health.port} is enough",
-        )
+    if any(service.get("network_mode") == "host" for service in compose["services"].values()):
+        return  # what it opens is not in the file
+    ports, web, probed = published_ports(compose), entry.web, entry.health.port
+    offered = {(port.port, port.protocol): port.service for port in ports if not port.local}
+    declared = {(port.port, port.protocol) for port in entry.ports}
+    if web:
+        declared.add((web.port, "tcp"))
+        if web.service in compose["services"] and Published(web.service, web.port, "tcp", False) not in ports:
+            yield Problem(("web", "port"), f"compose.yml does not publish {web.port} from service {web.service}")
+    for number, port in enumerate(entry.ports):
+        if (port.port, port.protocol) not in offered:
+            yield Problem(("ports", number), f"compose.yml does not publish {port.port}/{port.protocol}")
+    for key in sorted(set(offered) - declared):
+        path = ("compose", "services", offered[key], "ports")
+        yield Problem(path, f"{key[0]}/{key[1]} is published, but is neither web.port nor in ports of entry.yml")
+    if (probed, "tcp") not in {(port.port, port.protocol) for port in ports}:
+        yield Problem(("health", "port"), f"compose.yml does not publish {probed}; 127.0.0.1:{probed}:{probed} is enough")
 
 
 def _volumes(entry: Entry, compose: Mapping[str, Any]) -> Iterator[Problem]:
@@ -142,9 +148,9 @@ def _volumes(entry: Entry, compose: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _mounts(entry: Entry, compose: Mapping[str, Any]) -> Iterator[Problem]:
-    """A mount is a named volume, a file of the entry, the socket where that is declared, or a folder that a user chose."""
+    """A mount has a name or a place of its own, is a file of the entry, or the socket where that is declared."""
     targets = [file.target for file in entry.files]
-    for name, source, target, chosen in _mounted(entry, compose):
+    for name, source, target, _chosen in _mounted(entry, compose):
         path = ("compose", "services", name, "volumes")
         if not target:
             yield Problem(path, f"'{source}' has no name; a volume without a name is lost with its container")
@@ -155,8 +161,6 @@ def _mounts(entry: Entry, compose: Mapping[str, Any]) -> Iterator[Problem]:
             inside = source.removeprefix("./files").strip("/")
             if not any(file == inside or not inside or file.startswith(inside + "/") for file in targets):
                 yield Problem(path, f"{source} is not among files of entry.yml")
-        elif source.startswith(("/", ".")) and not chosen:
-            yield Problem(path, f"{source} is a folder of the guest; use a named volume, ./files/..., or a variable that a user may set")
 
 
 def _mounted(entry: Entry, compose: Mapping[str, Any]) -> Iterator[Mount]:
@@ -200,7 +204,7 @@ def _image_rules(path: tuple[str, ...], service: Mapping[str, Any]) -> Iterator[
     _name, tag, digest = image_parts(service["image"])
     if "$" in service["image"]:
         yield Problem((*path, "image"), "holds a variable; the revision would not tell what runs")
-    elif tag in ("", "latest", "stable", "main", "edge", "nightly", "release") and not digest:
+    elif (not tag or tag in MOVING_TAGS) and not digest:
         yield Problem((*path, "image"), f"{service['image']} moves; pin a version, or a digest where there is none")
 
 
@@ -210,13 +214,28 @@ def _safety_rules(entry: Entry, path: tuple[str, ...], service: Mapping[str, Any
             yield Problem((*path, key), "takes the walls down between the app and its guest; leave it out")
     if service.get("network_mode") == "host" and entry.requirements.get("host_network") != "required":
         yield Problem((*path, "network_mode"), "host needs requirements.host_network: required in entry.yml")
+    if service.get("ulimits"):
+        yield Problem(
+            (*path, "ulimits"), "an unprivileged container may be refused a higher limit, and the service does not start; leave it out"
+        )
     if service.get("devices") and not {"devices", "gpu", "tun"} & set(entry.requirements):
         yield Problem((*path, "devices"), "say so in requirements of entry.yml")
+    for row in service.get("devices") or ():
+        outside, _colon, inside = str(row).partition(":")
+        if inside and inside.partition(":")[0] != outside:
+            yield Problem((*path, "devices"), f"{row}: in an unprivileged container a device keeps its path; write {outside}:{outside}")
     environment = service.get("environment") or {}
     rows = environment.items() if isinstance(environment, Mapping) else (str(row).partition("=")[::2] for row in environment)
     for name, value in rows:
         if SECRET_NAME.search(str(name)) and value not in (None, "") and "${" not in str(value):
             yield Problem((*path, "environment", str(name)), "looks like a secret in plain text; declare it in secrets of entry.yml")
+
+
+def _folder_rules(entry: Entry, compose: Mapping[str, Any]) -> Iterator[Problem]:
+    for name, source, _target, chosen in _mounted(entry, compose):
+        if source.startswith(("/", ".")) and not source.startswith("./files") and source != SOCKET and not chosen:
+            path = ("compose", "services", name, "volumes")
+            yield Problem(path, f"{source} is a folder of the guest; use a named volume, ./files/..., or a variable that a user may set")
 
 
 def _care_rules(entry: Entry, path: tuple[str, ...], service: Mapping[str, Any]) -> Iterator[Problem]:
@@ -225,5 +244,10 @@ def _care_rules(entry: Entry, path: tuple[str, ...], service: Mapping[str, Any])
     logging = service.get("logging") or {}
     if logging.get("driver") != "json-file" or not {"max-size", "max-file"} <= set(logging.get("options") or ()):
         yield Problem(path, "expected logging with driver json-file and options max-size and max-file, or the disk fills up")
-    if not service.get("healthcheck") and ".".join((*path, "healthcheck")) not in entry.unproven:
+    check = service.get("healthcheck")
+    if not check and ".".join((*path, "healthcheck")) not in entry.unproven:
         yield Problem(path, f"expected a healthcheck, or {'.'.join((*path, 'healthcheck'))} in unproven of entry.yml")
+    if isinstance(check, Mapping) and "interval" in check and not {"start_period", "start_interval"} <= set(check):
+        yield Problem(
+            (*path, "healthcheck"), "expected start_period and start_interval, or Docker asks for the first time after a whole interval"
+        )

@@ -4,17 +4,19 @@
 
 from __future__ import annotations
 
-from .model import Entry
+from .model import OWN_CATALOG, Entry
 from .options import resolve_environment, resolve_options, sensitive_values
-from .parse import check_definition, parse_entry
+from .parse import check_definition, inspect_definition, parse_entry
 from .revision import revision
 from .stack import platform_values, stack_of
 from .validate import Problem
 
 __all__ = [
+    "OWN_CATALOG",
     "Entry",
     "Problem",
     "check_definition",
+    "inspect_definition",
     "parse_entry",
     "platform_values",
     "resolve_environment",

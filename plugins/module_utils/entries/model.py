@@ -7,6 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+OWN_CATALOG = "catalog"
+"""What an entry of this collection's own catalog says as its source."""
+
 
 @dataclass(frozen=True)
 class Web:

@@ -23,11 +23,17 @@ ADDED: dict[str, Any] = {
 
 def check_definition(definition: Mapping[str, Any]) -> list[Problem]:
     """List every mistake of a definition; empty when `parse_entry` accepts it."""
+    return inspect_definition(definition)[1]
+
+
+def inspect_definition(definition: Mapping[str, Any]) -> tuple[Entry | None, list[Problem]]:
+    """The entry as far as its shape lets it be made, contradictions and all, and every mistake of it."""
     found = list(problems(definition, {"type": "object"}))
+    found = found or [*problems(_as_written(definition), SCHEMA), *_added_problems(definition)]
     if found:
-        return found
-    found = [*problems(_as_written(definition), SCHEMA), *_added_problems(definition)]
-    return found or list(check_entry(_build(definition)))
+        return None, found
+    entry = _build(definition)
+    return entry, list(check_entry(entry))
 
 
 def parse_entry(definition: Mapping[str, Any]) -> Entry:
@@ -35,11 +41,11 @@ def parse_entry(definition: Mapping[str, Any]) -> Entry:
 
     Raises SpecError with one line per mistake.
     """
-    found = check_definition(definition)
-    if found:
+    entry, found = inspect_definition(definition)
+    if entry is None or found:
         name = definition.get("id", "without an id") if isinstance(definition, Mapping) else "without an id"
         raise SpecError("\n".join(f"Entry {name}: {problem}" for problem in found))
-    return _build(definition)
+    return entry
 
 
 def _as_written(definition: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,8 +24,8 @@ def stack_of(entry: Entry, options: Mapping[str, Any], environment: Mapping[str,
     immutable), files (target, mode, content), health, images, services, volumes (name -> kind, backup).
     """
     env = {**resolve_options(entry, options), **platform_values(entry, app), **resolve_environment(entry, environment)}
-    health = asdict(entry.health)
-    health["expect"] = list(entry.health.expect)
+    # Not asdict: it makes values anew by their type, which the types of Ansible's own values refuse.
+    health = {**vars(entry.health), "expect": list(entry.health.expect)}
     health["headers"] = {name: fill(text, env) for name, text in entry.health.headers.items()}
     return {
         "compose": entry.compose,

@@ -6,28 +6,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
 import yaml
-from ansible_collections.proximity.platform.plugins.module_utils.entries import Entry, parse_entry, resolve_options, revision, stack_of
+from ansible_collections.proximity.platform.plugins.module_utils.entries import parse_entry, resolve_options, revision, stack_of
 from ansible_collections.proximity.platform.plugins.plugin_utils.catalog import inspect_entry
+from catalog.examples import needed_options
 
 ROOT = Path(__file__).parents[3]
 FOLDERS = sorted(path.parent for catalog in ("catalog", "tests/lab_catalog") for path in (ROOT / catalog).glob("*/entry.yml"))
 SCHEMA = json.loads((ROOT / "catalog/schema/entry-1.json").read_text())
 APP = {"name": "one", "url": "http://192.0.2.7:8080", "address": "192.0.2.7"}
-EXAMPLES: dict[str, Any] = {
-    "string": "x",
-    "url": "https://example.com/x",
-    "email": "a@example.com",
-    "hostname": "a.example.com",
-    "integer": 1,
-    "boolean": True,
-    "password": "x",
-}
-
 each_entry = pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
 
 
@@ -73,9 +63,3 @@ def test_options_explain_themselves(folder: Path) -> None:
 def test_descriptions_are_our_own() -> None:
     texts = [parse_entry(inspect_entry(folder)[0]).description for folder in FOLDERS]
     assert len(set(texts)) == len(texts)
-
-
-def needed_options(entry: Entry) -> dict[str, Any]:
-    """An example for each option that has no default and must be given."""
-    required = {key: option for key, option in entry.options.items() if option.required and option.default in (None, "")}
-    return {key: option.choices[0] if option.choices else EXAMPLES[option.type] for key, option in required.items()}

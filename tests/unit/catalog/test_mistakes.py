@@ -139,10 +139,6 @@ MISTAKES: dict[str, tuple[Edit, str]] = {
         setting("volumes", "dta", to={"kind": "data", "backup": True}),
         "volumes.dta: compose.yml declares no such volume; did you mean data?",
     ),
-    "a folder of the guest": (
-        compose('"data:/data"', '"data:/data", "/srv:/srv"'),
-        "/srv is a folder of the guest; use a named volume, ./files/..., or a variable",
-    ),
     "a volume without a name": (
         compose('"data:/data"', '"data:/data", "/cache"'),
         "'/cache' has no name; a volume without a name is lost with its container",
@@ -180,6 +176,7 @@ MISTAKES: dict[str, tuple[Edit, str]] = {
     ),
     "ports that are text": (compose('["8080:80"]', "8080"), "compose.services.web.ports: expected a list"),
     "a port in a form of its own": (compose('["8080:80"]', '["8080-8090:80"]'), "'8080-8090:80' is not of the form port:port"),
+    "a port where an address belongs": (compose('["8080:80"]', '["80:8080:80"]'), "'80:8080:80' is not of the form port:port"),
     "a further port that is closed": (
         setting("ports", to=[{"name": "dns", "port": 53, "protocol": "udp"}]),
         "ports[0]: compose.yml does not publish 53/udp",
@@ -208,7 +205,17 @@ RULES: dict[str, tuple[str, str, str]] = {
     "a tag from a variable": ("example/web:1.2.3", "example/web:${MODE:-1.2.3}", "holds a variable; the revision would not tell what runs"),
     "a privileged service": ("restart:", "privileged: true\n    restart:", "compose.services.web.privileged: takes the walls down"),
     "the guest's network": ("restart:", "network_mode: host\n    restart:", "host needs requirements.host_network: required in entry.yml"),
+    "a folder of the guest": (
+        '"data:/data"',
+        '"data:/data", "/srv:/srv"',
+        "/srv is a folder of the guest; use a named volume, ./files/...",
+    ),
     "a device": ("restart:", "devices: [/dev/dri]\n    restart:", "compose.services.web.devices: say so in requirements of entry.yml"),
+    "a limit that may not be raised": (
+        "restart:",
+        "ulimits: {nofile: 262144}\n    restart:",
+        "compose.services.web.ulimits: an unprivileged container may be refused",
+    ),
     "a secret in plain text": (
         "TITLE: ${TITLE}",
         "DB_PASSWORD: hunter2\n      T: ${TITLE}",
@@ -220,6 +227,11 @@ RULES: dict[str, tuple[str, str, str]] = {
         'healthcheck: {test: [CMD, "true"]}',
         "",
         "expected a healthcheck, or compose.services.web.healthcheck in unproven",
+    ),
+    "a health check that is slow to begin": (
+        '"true"]}',
+        '"true"], interval: 30s, start_period: 60s}',
+        "compose.services.web.healthcheck: expected start_period and start_interval",
     ),
     "the old version line": ("services:", 'version: "3"\nservices:', "compose.version: is obsolete; leave it out"),
 }
@@ -243,6 +255,14 @@ def test_the_rules_of_the_house_have_exceptions_that_say_so(definition: dict[str
     definition["requirements"] = {"devices": "required"}
     text, _lines = read_yaml(definition["compose"], "compose")
     assert check_rules(parse_entry(complete_definition(definition)), text) == []
+
+
+def test_a_device_keeps_its_path(definition: dict[str, Any]) -> None:
+    compose("restart:", "devices: ['/dev/ttyUSB0:/dev/radio']\n    restart:")(definition)
+    definition["requirements"] = {"devices": "required"}
+    text, _lines = read_yaml(definition["compose"], "compose")
+    told = [str(problem) for problem in check_rules(parse_entry(complete_definition(definition)), text)]
+    assert len(told) == 1 and "a device keeps its path; write /dev/ttyUSB0:/dev/ttyUSB0" in told[0]
 
 
 def test_ports_and_mounts_may_be_written_long(definition: dict[str, Any]) -> None:
