@@ -4,6 +4,7 @@
 |---|---|---|
 | lab/web:1.0, :1.1 | page on 8080; /healthz, /version; /api/X: API_URL/cgi-bin/X, PUT: POST | APP_NAME, APP_URL, GREETING, API_URL, PORT |
 | lab/api:1.0 | :8081 /cgi-bin/note, /counter, /data/NAME (GET, POST), kept in /data; /fingerprint | API_TOKEN, PORT |
+| lab/db:1.0 | :5432 /cgi-bin/row (GET, POST), kept in two files of /data; a `pg_dump` that copies them as one | DB_PASSWORD, PORT |
 | lab/broken:1.0 | never becomes healthy | |
 | lab/standin:1 | 200 for everything on each of PORTS | PORTS, STANDS_FOR |
 """
@@ -80,6 +81,18 @@ def _images() -> Iterator[tuple[str, str, str | None, dict[str, Any]]]:
             ExposedPorts={"8081/tcp": {}},
             Volumes={"/data": {}},
             Healthcheck=healthcheck("wget -q -O /dev/null http://127.0.0.1:${PORT:-8081}/"),
+        ),
+    )
+    yield (
+        "lab/db",
+        "1.0",
+        "db",
+        settings(
+            {},
+            Entrypoint=["/lab/start"],
+            ExposedPorts={"5432/tcp": {}},
+            Volumes={"/data": {}},
+            Healthcheck=healthcheck("wget -q -O /dev/null http://127.0.0.1:${PORT:-5432}/"),
         ),
     )
     yield (

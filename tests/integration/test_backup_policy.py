@@ -1,0 +1,232 @@
+"""The policy of a fleet: 200 apps on 4 nodes, each due backup once, and what that costs next to another collection."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import lab as labs
+import pytest
+import yaml
+from ansible_collections.proximity.platform.plugins.module_utils.api import Client, Connection
+from ansible_collections.proximity.platform.plugins.module_utils.backing import look_at_backups, settle_backups
+from ansible_collections.proximity.platform.plugins.module_utils.backup_results import describe_backup
+from ansible_collections.proximity.platform.plugins.module_utils.backup_spec import desired_backup
+from ansible_collections.proximity.platform.plugins.module_utils.backup_turns import turns
+from ansible_collections.proximity.platform.plugins.module_utils.controller import identify
+from ansible_collections.proximity.platform.plugins.module_utils.convergence import Session
+from integration.fleet import plant_app
+from integration.pve import Pve
+
+ROOT = Path(__file__).parents[2]
+APPS, NODES = 200, 4
+INSTALLED = any((Path(place) / "ansible_collections/community/proxmox").is_dir() for place in sys.path)
+Play = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def grow(lab: labs.Lab, count: int) -> list[str]:
+    with lab.cluster.lock:
+        for number in range(2, NODES + 1):
+            node = copy.deepcopy(lab.cluster.nodes["pve1"])
+            node.name, node.nodeid = f"pve{number}", number
+            lab.cluster.nodes[node.name] = node
+        names = [f"app-{number}" for number in range(count)]
+        for number, name in enumerate(names):
+            plant_app(lab, 8100 + number, name, node=f"pve{number % NODES + 1}")
+    return names
+
+
+@pytest.fixture
+def play(lab: labs.Lab, tmp_path: Path) -> Play:
+    def run(names: list[str], *options: str, playbook: str = "backup", **more: Any) -> subprocess.CompletedProcess[str]:
+        token_id, _sign, secret = lab.token.partition("=")
+        url = urlsplit(lab.url)
+        about = {"host": "127.0.0.1", "port": url.port, "token_id": token_id, "token_secret": secret, "ca_path": str(lab.ca_path)}
+        variables = {f"proximity_api_{key}": value for key, value in about.items()} | {"app_stack": False} | more
+        hosts = tmp_path / "hosts.yml"
+        groups = {"proximity_apps": {name: {} for name in names}, "proximity_clusters": {"home": {}}}
+        hosts.write_text(yaml.safe_dump({group: {"hosts": members, "vars": variables} for group, members in groups.items()}))
+        environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+        environment.pop("PYTHONPATH", None)
+        words = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(hosts), f"playbooks/{playbook}.yml", *options]
+        return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1500, check=False)
+
+    return run
+
+
+def backups(lab: labs.Lab) -> list[Any]:
+    with lab.cluster.lock:
+        return [volume for volume in lab.cluster.volumes.values() if volume.content == "backup"]
+
+
+def changed(output: str) -> dict[str, int]:
+    return {m[1]: int(m[2]) for m in re.finditer(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", output, re.MULTILINE)}
+
+
+def test_one_failure_does_not_stop_the_others(lab: labs.Lab, play: Play) -> None:
+    names = grow(lab, 8)
+    lab.fault("task-fails", type="vzdump", text="No space left on device", at="work", nth=3)
+    done = play(names)
+    assert done.returncode == 2, done.stdout[-3000:]
+    assert len(backups(lab)) == 7, done.stdout[-6000:]
+    failed = re.findall(r"^(\S+)\s+:.*failed=1", done.stdout, re.MULTILINE)
+    assert len(failed) == 1 and f"The backup of app {failed[0]} failed" in done.stdout and "No space left on device" in done.stdout
+    again = play(names)
+    assert again.returncode == 0, again.stdout[-3000:]
+    assert {host: count for host, count in changed(again.stdout).items() if count} == {failed[0]: 1}
+    checked = play(names, "--check", backup_force=True)
+    assert (checked.returncode, sum(changed(checked.stdout).values()), len(backups(lab))) == (0, 8, 8), checked.stdout[-3000:]
+
+
+def test_policies_of_apps_owners_and_groups(lab: labs.Lab, play: Play) -> None:
+    names = grow(lab, 4)
+    owners = {"anna": {"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]}, "ben": {"window": "00:00-00:00"}}
+    done = play(
+        names,
+        backup_owner_policies=owners,
+        app_owner="ben",
+        backup_defaults={"max_age": "1d", "mode": "stop", "compress": "none", "hooks": True},
+    )
+    assert (done.returncode, backups(lab)) == (0, []), done.stdout[-3000:]
+    assert "it is not the time for it" in done.stdout
+    done = play(names, backup_owner_policies=owners, app_owner="anna", backup_policy={"compress": "gzip", "protected": True})
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert {(volume.format, volume.protected) for volume in backups(lab)} == {("tar.gz", True)}
+
+
+def test_a_job_of_the_cluster_is_respected(lab: labs.Lab, pve: Pve, play: Play) -> None:
+    names = grow(lab, 4)
+    pve.put("/access/acl", path="/", roles="PVEAuditor", users="proximity@pve")
+    with lab.cluster.lock:
+        lab.cluster.backup_jobs["nightly"] = {"vmid": "8100,8101", "schedule": "04:00", "storage": "local"}
+    done = play(names)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert sorted(volume.vmid for volume in backups(lab)) == [8102, 8103]
+    assert done.stdout.count("a backup job of the cluster covers it") == 2
+
+
+def test_a_fleet_is_rebuilt_from_nothing_but_its_backups(lab: labs.Lab, pve: Pve, play: Play) -> None:
+    """A dry run, then all of it; names, numbers, ports and owners, in the order of start; a second run does nothing."""
+    names = grow(lab, 3)
+    pve.put("/nodes/pve1/lxc/8100/config", startup="order=9")
+    pve.put("/nodes/pve3/lxc/8102/config", startup="order=1")
+    assert play(names).returncode == 0
+    records = {vmid: _record(pve, vmid) for vmid in (8100, 8101, 8102)}
+    for vmid, record in records.items():
+        pve.delete(f"/nodes/pve{vmid - 8099}/lxc/{vmid}", force=1)
+        assert record["status"] == "running"
+    while pve.get("/cluster/resources", type="vm"):
+        time.sleep(0.02)
+    dry = play(names, "--check", playbook="rebuild")
+    assert (dry.returncode, pve.get("/cluster/resources", type="vm")) == (0, []), dry.stdout[-3000:]
+    assert dry.stdout.count("changed: [home -> localhost]") == 3
+    real = play(names, playbook="rebuild")
+    assert real.returncode == 0, real.stdout[-3000:]
+    assert re.findall(r"included: .*rebuild.yml for home => .*?(app-[0-9])", real.stdout) == ["app-2", "app-0", "app-1"]
+    for vmid, before in records.items():
+        after = _record(pve, vmid)
+        keys = ("app", "name", "vmid", "owner", "ports", "entry", "revision")
+        assert {key: after[key] for key in keys} == {key: before[key] for key in keys}
+        assert after["status"] == "running"
+    again = play(names, playbook="rebuild")
+    assert (again.returncode, sum(changed(again.stdout).values())) == (0, 0), again.stdout[-3000:]
+
+
+def _record(pve: Pve, vmid: int) -> dict[str, Any]:
+    node = next(row["node"] for row in pve.get("/cluster/resources", type="vm") if row["vmid"] == vmid)
+    found = re.search(r"<!-- proximity (\{.*\}) -->", pve.get(f"/nodes/{node}/lxc/{vmid}/config")["description"])
+    assert found
+    return dict(json.loads(found[1]))
+
+
+def _policy_run(lab: labs.Lab, names: list[str]) -> tuple[list[str], int, int]:
+    """What role backup does with a fleet, without the time that Ansible takes: one look, then turns, the nodes side by side.
+
+    Answers whose backup was made, and how many calls and polls that took.
+    """
+    token_id, _sign, secret = lab.token.partition("=")
+    user, _bang, token = token_id.partition("!")
+    connection = Connection("127.0.0.1", urlsplit(lab.url).port or 0, user, token, secret, ca_path=str(lab.ca_path))
+    arguments = {"force": False, "wait": True, "mode": "snapshot", "compress": "zstd"}
+    before = len(lab.journal())
+
+    def work(**params: Any) -> tuple[bool, dict[str, Any]]:
+        session, wish = Session(Client(connection), identify()), desired_backup({**arguments, **params})
+        plan, observed = look_at_backups(session, wish)
+        if plan.steps:
+            plan, observed = settle_backups(session, wish, plan, observed)
+        return bool(plan.steps), describe_backup(wish, plan, observed)
+
+    listing = work(state="listed")[1]
+    wishes = [{"host": name, "name": name, "policy": {"max_age": "1d"}, "force": False} for name in names]
+    answer = turns(listing, wishes, datetime.now().astimezone())
+    node = {app["name"]: app["node"] for app in listing["apps"]}
+    made: list[str] = []
+    for turn in range(len(names)):
+        due = [name for name in names if answer[name]["turn"] == turn]
+        assert len({node[name] for name in due}) == len(due)
+        with ThreadPoolExecutor(NODES) as pool:
+            changed = pool.map(lambda name: work(state="present", name=name)[0], due)
+            made += [name for name, has in zip(due, changed, strict=True) if has]
+    calls = lab.journal()[before:]
+    polls = sum("/tasks/" in call.path for call in calls)
+    return made, len(calls) - polls, polls
+
+
+def test_200_apps_on_4_nodes(lab: labs.Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = grow(lab, APPS)
+    made, calls, polls = _policy_run(lab, names)
+    assert sorted(made) == sorted(names)
+    assert Counter(volume.vmid for volume in backups(lab)) == Counter(range(8100, 8100 + APPS))
+    again, idle, _polls = _policy_run(lab, names)
+    assert (again, len(backups(lab))) == ([], APPS)
+    theirs = _calls_of_community(lab, tmp_path) if INSTALLED else None
+    with capsys.disabled():
+        other = "community.proxmox is not installed" if theirs is None else f"community.proxmox {theirs[0]} and {theirs[1]} polls"
+        ours = f"{calls / APPS:.1f} and {polls / APPS:.1f} polls"
+        print(f"\nAPI calls per backup: {ours}; {other}. Nothing due: {idle} calls for {APPS} apps.")
+    assert calls / APPS <= 9
+    assert idle <= 8
+
+
+def _calls_of_community(lab: labs.Lab, folder: Path) -> tuple[int, int]:
+    """What community.proxmox.proxmox_backup needs for one container: calls, and polls of the task."""
+    token_id, _sign, secret = lab.tokens["root@pam!test"].partition("=")
+    before, url = len(lab.journal()), urlsplit(lab.url)
+    user, _bang, name = token_id.partition("!")
+    task = {
+        "api_host": "127.0.0.1",
+        "api_port": url.port,
+        "api_user": user,
+        "api_token_id": name,
+        "api_token_secret": secret,
+        "validate_certs": False,
+        "storage": "local",
+        "backup_mode": "snapshot",
+        "compress": "zstd",
+        "mode": "include",
+        "vmids": [8100],
+        "wait": True,
+    }
+    book = folder / "community.yml"
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": [{"community.proxmox.proxmox_backup": task}]}
+    book.write_text(yaml.safe_dump([play]))
+    environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_PYTHON_INTERPRETER": sys.executable, "ANSIBLE_LOCALHOST_WARNING": "0"}
+    words = [str(Path(sys.executable).with_name("ansible-playbook")), str(book)]
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    calls = lab.journal()[before:]
+    polls = sum("/tasks/" in call.path for call in calls)
+    return len(calls) - polls, polls
