@@ -10,6 +10,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.proximity.platform.plugins.module_utils.errors import SpecError
 from ansible_collections.proximity.platform.plugins.plugin_utils.catalog import complete_definition, find_definition
+from ansible_collections.proximity.platform.plugins.plugin_utils.declarations import folders
 
 MODULE = "proximity.platform.proximity_app"
 
@@ -33,7 +34,7 @@ class ActionModule(ActionBase):
 
 def _with_definition(arguments: dict[str, Any]) -> dict[str, Any]:
     """Replace catalog_id by the definition it stands for, and complete an inline definition."""
-    paths = _paths(arguments.pop("catalog_paths", None))
+    paths = folders(arguments.pop("catalog_paths", None))
     catalog_id, definition = arguments.get("catalog_id"), arguments.get("definition")
     if isinstance(definition, dict) and definition:
         return {**arguments, "definition": complete_definition(definition)}
@@ -47,13 +48,3 @@ def _with_definition(arguments: dict[str, Any]) -> dict[str, Any]:
         raise
     del arguments["catalog_id"]
     return {**arguments, "definition": found}
-
-
-def _paths(given: Any) -> list[str]:
-    """Accept a list, or text with commas between, as Ansible does for lists."""
-    if given is None:
-        return []
-    rows = given.split(",") if isinstance(given, str) else given
-    if not isinstance(rows, (list, tuple)):
-        raise SpecError("catalog_paths is not a list of folders.")
-    return [str(row).strip() for row in rows if str(row).strip()]

@@ -61,6 +61,63 @@ options:
     type: path
 """
 
+    DEFAULTS = r"""
+options:
+  defaults:
+    description:
+      - What holds for every app whose own parameters say nothing else.
+      - It counts when an app is created; afterwards the app keeps what it has.
+    type: dict
+    suboptions:
+      resources:
+        description: Sizes, instead of those that the entry recommends; where the entry needs more than that, what it needs.
+        type: dict
+        suboptions:
+          cores:
+            description: Number of CPU cores.
+            type: int
+          memory_mb:
+            description: Memory, in MiB.
+            type: int
+          swap_mb:
+            description: Swap, in MiB.
+            type: int
+          disk_gb:
+            description: Size of the disk, in GiB.
+            type: int
+      network:
+        description: The network.
+        type: dict
+        suboptions:
+          bridge:
+            description: Bridge of the node, instead of V(vmbr0).
+            type: str
+          subnet:
+            description:
+              - The IPv4 network behind the bridge, such as V(192.0.2.0/24).
+              - An app with an address of this network needs neither prefix nor gateway of its own.
+            type: str
+          gateway:
+            description: Gateway of this network. It counts for existing apps too, wherever they are given an address.
+            type: str
+          vlan:
+            description: VLAN tag; V(0) for none.
+            type: int
+          mtu:
+            description: MTU; V(0) for that of the bridge.
+            type: int
+          firewall:
+            description: Whether the firewall of Proxmox filters the interface.
+            type: bool
+          dns:
+            description: Addresses of name servers.
+            type: list
+            elements: str
+          search_domain:
+            description: Domain that names are looked up in.
+            type: str
+"""
+
     ATTRIBUTES = r"""
 options: {}
 attributes:

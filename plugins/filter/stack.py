@@ -12,6 +12,7 @@ from ansible_collections.proximity.platform.plugins.module_utils.entries import 
 from ansible_collections.proximity.platform.plugins.module_utils.entries.dotenv import dotenv
 from ansible_collections.proximity.platform.plugins.module_utils.errors import SpecError
 from ansible_collections.proximity.platform.plugins.plugin_utils.catalog import complete_definition
+from ansible_collections.proximity.platform.plugins.plugin_utils.changes import changed_images, changed_variables, secret_variables
 
 
 def _stack(definition: Mapping[str, Any], app: Mapping[str, Any], options: Any = None, environment: Any = None) -> dict[str, Any]:
@@ -29,8 +30,13 @@ def _dotenv(values: Mapping[str, Any]) -> str:
         raise AnsibleFilterError(str(error)) from error
 
 
+def _changes(stack: Mapping[str, Any], compose: str, env: str, definition: Mapping[str, Any], environment: Any = None) -> list[str]:
+    secret = secret_variables(definition, environment or {})
+    return [*changed_images(compose, stack["compose"]), *changed_variables(env, _dotenv(stack["env"]), secret)]
+
+
 class FilterModule:
     """Filters of this file."""
 
     def filters(self) -> dict[str, Any]:
-        return {"stack": _stack, "dotenv": _dotenv}
+        return {"stack": _stack, "stack_changes": _changes, "dotenv": _dotenv}

@@ -10,10 +10,12 @@ short_description: Settings of an app or a cluster, with their origin
 version_added: 0.1.0
 author: Proximity contributors (@proximity-platform)
 description:
-  - Lists the variables of role P(proximity.platform.app#role) and those of the connection as they hold for this host.
+  - Lists the defaults and switches of the site, the variables of role P(proximity.platform.app#role), and those of the connection, as they
+    hold for this host.
   - The origin is file and line where Ansible keeps it, which it does for texts, lists and mappings. It says V(set) for others that were
     set, and V(default) for what nobody set.
   - Secrets, options and variables of apps are shown as V(***).
+  - Sizes, networks and switches are checked as far as that is possible without asking the cluster.
 options:
   _terms:
     description: Beginnings of names; all settings where there is none.
@@ -28,7 +30,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: "The settings: setting, value, origin."
+  description: "The settings: setting, value, origin, and problem, which is empty where the value makes sense."
   type: list
   elements: dict
 """
@@ -39,6 +41,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.lookup import LookupBase
+from ansible_collections.proximity.platform.plugins.plugin_utils.settings import SITE, problem_of
 from ansible_collections.proximity.platform.plugins.plugin_utils.yamlfile import read_yaml
 
 try:
@@ -59,7 +62,7 @@ class LookupModule(LookupBase):
     def run(self, terms: Sequence[str], variables: Mapping[str, Any] | None = None, **_options: Any) -> list[dict[str, Any]]:
         given = variables or {}
         text = DEFAULTS.read_text()
-        defaults, _lines = read_yaml(text, str(DEFAULTS))
+        defaults = {**SITE, **read_yaml(text, str(DEFAULTS))[0]}
         names = [*defaults, *(f"proximity_api_{part}" for part in CONNECTION), *OTHERS]
         chosen = [name for name in names if not terms or name.startswith(tuple(terms))]
         return [self._setting(name, given, defaults) for name in chosen if name in given or name in defaults]
@@ -67,8 +70,13 @@ class LookupModule(LookupBase):
     def _setting(self, name: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
         raw = given.get(name, defaults.get(name))
         hidden = bool(SECRET.search(name)) and bool(raw)
-        value = HIDDEN if hidden else self._templar.template(raw) if name in given else raw
-        return {"setting": name, "value": value, "origin": _origin(given[name]) if name in given else "default"}
+        value = HIDDEN if hidden else self._resolved(name, given) if name in given else raw
+        site = {each: self._resolved(each, given) for each in SITE if each in given}
+        origin = _origin(given[name]) if name in given else "default"
+        return {"setting": name, "value": value, "origin": origin, "problem": problem_of(name, value, site)}
+
+    def _resolved(self, name: str, given: Mapping[str, Any]) -> Any:
+        return self._templar.template(given[name])
 
 
 def _origin(value: Any) -> str:

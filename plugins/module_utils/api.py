@@ -86,6 +86,7 @@ class Client:
         self.clock = clock or Clock()
         self.calls: Counter[str] = Counter(reads=0, writes=0, polls=0)
         self._read_only = read_only
+        self._understood = False
         self._local = threading.local()
         self._lock = threading.Lock()
 
@@ -159,10 +160,18 @@ class Client:
         except requests.RequestException as error:
             raise _failure(error, method, path, self.connection) from error
         except (KeyError, TypeError, AttributeError) as error:
-            raise self._foreign(method, path) from error
+            raise self._garbled(method, path) from error
         if isinstance(data, dict) and isinstance(data.get("errors"), bytes):
-            raise self._foreign(method, path)
+            raise self._garbled(method, path)
+        self._understood = True
         return data
+
+    def _garbled(self, method: str, path: str) -> Exception:
+        """What nonsense means: who has made sense before was cut short, and a write may have had its effect."""
+        if not self._understood:
+            return self._foreign(method, path)
+        cut = f"{self.connection.address} gave an answer that was cut short"
+        return _Transient(ApiError(cut, 0, method, path)) if method == "GET" else OutcomeUnknown(cut, 0, method, path)
 
     def _foreign(self, method: str, path: str) -> ApiError:
         return ApiError(f"{self.connection.address} does not answer as Proxmox VE does. Check api_host and api_port", 0, method, path)

@@ -33,6 +33,18 @@ def connection_arguments() -> dict[str, dict[str, Any]]:
     }
 
 
+def defaults_argument() -> dict[str, Any]:
+    """What new apps get; section `defaults` of the same file documents it."""
+    texts = {key: {"type": "str"} for key in ("bridge", "subnet", "gateway", "search_domain")}
+    numbers = {key: {"type": "int"} for key in ("vlan", "mtu")}
+    network = {**texts, **numbers, "firewall": {"type": "bool"}, "dns": {"type": "list", "elements": "str"}}
+    resources = {key: {"type": "int"} for key in ("cores", "memory_mb", "swap_mb", "disk_gb")}
+    return {
+        "type": "dict",
+        "options": {key: {"type": "dict", "options": each} for key, each in (("resources", resources), ("network", network))},
+    }
+
+
 def connection_of(params: Mapping[str, Any]) -> Connection:
     """Read the connection's parameters. A token may be named in full, `user@realm!id`."""
     user, _sign, token_id = (params["api_token_id"] or "").rpartition("!")

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from .claims import PortRange
@@ -14,6 +14,7 @@ from .errors import SpecError
 from .looks import parse_look
 from .ranges import parse_port_range
 from .spec import parse_name
+from .wire.times import parse_time
 
 
 def desired_port(params: Mapping[str, Any]) -> DesiredPort:
@@ -68,7 +69,16 @@ def _adoptee(given: Mapping[str, Any]) -> Adoptee:
     port = given.get("port")
     if port is not None and not 1 <= port <= 65535:
         raise SpecError(f"port of guest {given['vmid']} is {port}: give the port of its web pages, from 1 to 65535.")
-    return Adoptee(given["vmid"], given.get("catalog_id") or None, port)
+    return Adoptee(given["vmid"], given.get("catalog_id") or None, port, _moment(given))
+
+
+def _moment(given: Mapping[str, Any]) -> datetime | None:
+    text = given.get("updated")
+    try:
+        return parse_time(str(text)) if text else None
+    except ValueError as error:
+        said = f"updated of guest {given['vmid']} is '{text}'"
+        raise SpecError(f"{said}: give a moment with its time zone, such as 2026-03-01T04:00:00Z.") from error
 
 
 def _catalog_entry(given: Mapping[str, Any]) -> CatalogEntry:

@@ -30,6 +30,22 @@ class LeaseHeld(PlanError):
         super().__init__(message)
 
 
+class SourceHeld(LeaseHeld):
+    """Another run works on the app that is to be copied, which is worth waiting for."""
+
+
+class LeaseLost(PlanError):
+    """Another run has taken over what this one worked on."""
+
+
+class Unseen(PlanError):
+    """What cannot be known as long as the node of a guest is offline; `vmid` is the guest."""
+
+    def __init__(self, message: str, vmid: int) -> None:
+        self.vmid = vmid
+        super().__init__(message)
+
+
 class Timeout(ProximityError):
     """Something did not happen in its time."""
 

@@ -9,8 +9,13 @@ from datetime import UTC, datetime
 
 from .api import Client
 from .deeds import Deed, Task
+from .deeds.archives import ARCHIVE_DEEDS
+from .deeds.clones import CLONE_DEEDS
 from .deeds.guests import GUEST_DEEDS
+from .deeds.jobs import JOB_DEEDS
+from .deeds.moves import MOVE_DEEDS
 from .deeds.slots import SLOT_DEEDS
+from .deeds.snapshots import SNAPSHOT_DEEDS
 from .desired import Desired, DesiredApp
 from .errors import ApiError, ProximityError, TaskError, Timeout
 from .model import Live
@@ -18,7 +23,15 @@ from .plans import AppPlan, Step
 from .resources import guests
 from .wire.times import format_time
 
-DEEDS: dict[tuple[str, str], Deed] = {**GUEST_DEEDS, **SLOT_DEEDS}
+DEEDS: dict[tuple[str, str], Deed] = {
+    **ARCHIVE_DEEDS,
+    **GUEST_DEEDS,
+    **JOB_DEEDS,
+    **CLONE_DEEDS,
+    **MOVE_DEEDS,
+    **SLOT_DEEDS,
+    **SNAPSHOT_DEEDS,
+}
 
 
 @dataclass

@@ -14,6 +14,8 @@ from typing import Any
 SCHEMA = 1
 BUSY = frozenset({"deploying", "cloning", "updating", "restoring", "adopting", "removing"})
 """Statuses of work under way; with `running`, `stopped` and `error` they are all there are."""
+SETTLING = frozenset({"create", "migrate", "snapshot", "snapshot-delete", "rollback"})
+"""Locks of work that is over soon, or after which the guest is elsewhere. A backup takes as long as it takes."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,27 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class SafetyPoint:
+    """Where an update goes back to: a snapshot or a backup (then on `storage`) of the app with this revision.
+
+    `open` is the one of an update that is not finished. It stands in the record before it is made.
+    """
+
+    kind: str
+    name: str
+    made: datetime
+    revision: str
+    storage: str = ""
+    open: bool = False
+
+
+@dataclass(frozen=True)
 class Record:
-    """What a guest's notes say about its app. `revision` runs; `wanted` is being rolled out."""
+    """What a guest's notes say about its app. `revision` runs; `wanted` is being rolled out; `failed` is what was last rolled back.
+
+    `restored` is the backup that the app's data came from, if they did. A clone says in `source` what it was made of: vmid, name, app, and
+    what is to become of its secrets (keep or renew).
+    """
 
     app: str
     vmid: int
@@ -74,6 +95,11 @@ class Record:
     lease: Lease | None = None
     adopted: Mapping[str, Any] | None = None
     nonce: str = ""
+    safety: tuple[SafetyPoint, ...] = ()
+    failed: str = ""
+    source: Mapping[str, Any] | None = None
+    restored: str = ""
+    catalog: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,6 +134,7 @@ class Guest:
     lock: str = ""
     template: bool = False
     uptime_s: int = 0
+    memory_used_mb: int = 0
 
     @property
     def slot(self) -> int:
@@ -123,7 +150,10 @@ class Guest:
 
 @dataclass(frozen=True)
 class GuestConfig:
-    """A guest's configuration in our units. Empty text, 0 or an empty tuple: not set."""
+    """A guest's configuration in our units, as it is after the next restart. Empty text, 0 or an empty tuple: not set.
+
+    `pending` are the keys, by these names, that a running guest does not yet have so. `parent` is the snapshot that its state follows, if any.
+    """
 
     vmid: int
     digest: str = ""
@@ -142,6 +172,9 @@ class GuestConfig:
     tags: tuple[str, ...] = ()
     notes: Notes = field(default_factory=Notes)
     lock: str = ""
+    mounts: Mapping[str, str] = field(default_factory=dict)
+    pending: tuple[str, ...] = ()
+    parent: str = ""
 
 
 @dataclass(frozen=True)
@@ -155,11 +188,12 @@ class Live:
 
 @dataclass(frozen=True)
 class Node:
-    """`memory_free_mb` is None where the token may not see it."""
+    """`memory_free_mb` and `memory_mb` are None where the token may not see them."""
 
     name: str
     online: bool = True
     memory_free_mb: int | None = None
+    memory_mb: int | None = None
 
 
 @dataclass(frozen=True)
@@ -171,6 +205,8 @@ class Storage:
     content: frozenset[str] = frozenset()
     available: bool = True
     free_mb: int = 0
+    shared: bool = False
+    type: str = ""
 
 
 @dataclass(frozen=True)

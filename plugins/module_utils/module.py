@@ -13,20 +13,29 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from .api import MISSING, Client
 from .arguments import connection_arguments, connection_of
+from .backing import look_at_backups, settle_backups
+from .backup_results import describe_backup
 from .claim_results import describe_adoption, describe_port
 from .claiming import look_at_claims, settle_claims
 from .controller import identify
 from .convergence import Session, converge, look_at
-from .errors import ProximityError, StepFailed, TaskError
+from .errors import ProximityError
 from .executor import Log
+from .fleet_results import describe_fleet, describe_job, describe_reconciliation, describe_tidiness, told_failures
 from .model import Observed
 from .planner.adoption import plan_adoptions
 from .planner.effects import apply_plans
+from .planner.janitor import plan_tidiness
+from .planner.jobs import plan_job
 from .planner.ports import plan_port
+from .planner.reconciliation import plan_reconciliation
 from .plans import AppPlan, Plan
-from .results import describe_app, diff_of, step_data
+from .results import describe_app, diff_of, failure_data, step_data
+from .settling import look_at_fleet, look_at_many, settle_fleet, settle_reconciliation, settle_tidiness
 
 MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+MANY = ("apps", "common", "definitions")
+"""Parameters that hold options and environments of many apps."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +49,13 @@ class Noun:
 
 
 APP = Noun("app", look_at, converge, lambda app, plan, observed: {"app": describe_app(app, plan, observed)})
+RECONCILIATION = Noun("app", partial(look_at_many, plan_reconciliation), settle_reconciliation, describe_reconciliation)
+TIDINESS = Noun("guest", partial(look_at_many, plan_tidiness), settle_tidiness, describe_tidiness)
+JOB = Noun("job", partial(look_at_claims, plan_job), partial(settle_claims, plan_job), describe_job)
+FLEET = Noun("app", look_at_fleet, settle_fleet, describe_fleet)
 PORT = Noun("port", partial(look_at_claims, plan_port), partial(settle_claims, plan_port), describe_port)
 
+BACKUP = Noun("backup", look_at_backups, settle_backups, describe_backup)
 ADOPTION = Noun("guest", partial(look_at_claims, plan_adoptions), partial(settle_claims, plan_adoptions), describe_adoption)
 
 
@@ -63,10 +77,14 @@ def run(arguments: Mapping[str, Any], desired: Callable[[Mapping[str, Any]], Any
         else:
             plan, observed = noun.converge(session, wish, plan, observed)
     except ProximityError as error:
-        module.fail_json(msg=str(error), **(_told(noun, plan, log, client) | _failure_data(error)))
+        module.fail_json(msg=str(error), **(_told(noun, plan, log, client) | failure_data(error)))
     for warning in plan.warnings:
         module.warn(warning)
-    module.exit_json(**_told(noun, plan, log, client), **noun.describe(wish, plan, observed))
+    told = {**_told(noun, plan, log, client), **noun.describe(wish, plan, observed)}
+    failures = told_failures(plan.apps)
+    if failures:
+        module.fail_json(msg=failures, **told)
+    module.exit_json(**told)
 
 
 def tell(arguments: Mapping[str, Any], noun: str, ask: Callable[[Mapping[str, Any]], Any], answer: Callable[[Client, Any], Any]) -> None:
@@ -86,7 +104,7 @@ def tell(arguments: Mapping[str, Any], noun: str, ask: Callable[[Mapping[str, An
 
 def _told(noun: Noun, plan: AppPlan | Plan, log: Log, client: Client | None) -> dict[str, Any]:
     """`changed`, `plan` and `diff` come from the same steps."""
-    diffs = [diff_of(f"{noun.name} {each.name}", each.steps) for each in plan.apps]
+    diffs = [diff_of(f"{noun.name} {each.name}", each.steps) for each in plan.apps if each.steps or len(plan.apps) == 1]
     return {
         "changed": bool(plan.steps),
         "plan": [step_data(step) for step in plan.steps],
@@ -94,16 +112,6 @@ def _told(noun: Noun, plan: AppPlan | Plan, log: Log, client: Client | None) -> 
         "log": log.lines,
         "calls": dict(client.calls) if client else {},
     }
-
-
-def _failure_data(error: ProximityError) -> dict[str, Any]:
-    data: dict[str, Any] = {"changed": bool(error.done)}
-    if isinstance(error, StepFailed):
-        steps = {"done": error.done, "failed": [error.failed], "not_started": error.not_started}
-        data["steps"] = {key: [f"{step.verb} {step.kind} {step.id}" for step in each] for key, each in steps.items()}
-    if isinstance(cause := error.__cause__, TaskError):
-        data["task"] = {"upid": cause.upid, "exitstatus": cause.exitstatus, "log": list(cause.log)}
-    return data
 
 
 def _take_params(module: AnsibleModule) -> dict[str, Any]:
@@ -117,4 +125,7 @@ def _take_params(module: AnsibleModule) -> dict[str, Any]:
     for key in ("environment", "options"):
         if params.get(key):
             module.params[key] = dict.fromkeys(params[key], MASK)
+    for key in MANY:
+        if params.get(key):
+            module.params[key] = f"{len(params[key])} of them, {MASK}"
     return params

@@ -13,16 +13,27 @@ from typing import Any
 from .api import Client
 from .controller import run_has_ended
 from .errors import ApiError, StateMoved, Timeout
-from .model import Controller, Fact, FactsNeeded, GuestConfig, Observed
+from .fleets import Jobs
+from .model import SETTLING, Controller, Fact, FactsNeeded, GuestConfig, Observed
 from .plans import Plan
+from .resources.archives import observe_all_works, observe_archived, observe_archives, observe_uncovered, observe_works
+from .resources.clones import observe_links_possible
 from .resources.cluster import observe_bridges, observe_cluster, observe_taken, observe_templates
-from .resources.guests import observe_config, observe_live, observe_started
+from .resources.guests import making_has_ended, observe_config, observe_live, observe_started
+from .resources.jobs import observe_jobs
 from .resources.ledger import observe_ledger
+from .resources.marks import observe_marks
+from .resources.safety_backups import observe_safety_backup
+from .resources.snapshots import observe_snapshots, observe_snapshots_possible
 
 Planner = Callable[[Observed], "Plan | FactsNeeded"]
 THREADS = 16
 SETTLE_S = 600
 """How long a guest may be in the making. Unpacking a template takes seconds, on a slow disk minutes."""
+BEGUN_S = 10
+"""How long a guest may be in the making before the task that makes it can be seen."""
+SNAPSHOT_S = 60
+"""How long a snapshot, or going back to one, may take that nobody waits for any more."""
 
 
 def nothing_observed(controller: Controller, hidden: frozenset[int] = frozenset()) -> Observed:
@@ -46,8 +57,12 @@ def _read(client: Client, facts: Iterable[Fact]) -> dict[Fact, Any]:
 
 
 def _dead_runs(values: Iterable[Any]) -> set[str]:
+    """Of leases and of jobs."""
+    values = list(values)
     records = (value.notes.record for value in values if isinstance(value, GuestConfig))
-    return {record.lease.run for record in records if record and record.lease and run_has_ended(record.lease.run)}
+    runs = {record.lease.run for record in records if record and record.lease}
+    runs |= {job.run for value in values if isinstance(value, Jobs) for job in value.jobs}
+    return {run for run in runs if run_has_ended(run)}
 
 
 def _config(client: Client, node: str, vmid: int, poll: bool = False) -> GuestConfig:
@@ -62,10 +77,15 @@ def _config(client: Client, node: str, vmid: int, poll: bool = False) -> GuestCo
 
 
 def _settled(client: Client, node: str, vmid: int) -> GuestConfig:
-    for _poll in client.pauses(SETTLE_S):
+    config, began = _config(client, node, vmid), client.clock.now()
+    for _poll in client.pauses(SETTLE_S if config.lock in ("create", "migrate") else SNAPSHOT_S):
         config = _config(client, node, vmid, poll=True)
-        if config.lock != "create":
+        if config.lock not in SETTLING:
             return config
+        if config.lock == "create" and client.clock.now() - began > BEGUN_S and making_has_ended(client, node, vmid):
+            return _config(client, node, vmid, poll=True)  # whoever finds the lock in it finds what nobody finishes
+    if config.lock != "create":
+        return config  # whoever wants to change it is refused
     raise Timeout(f"Guest {vmid} on node {node} is still being created after {SETTLE_S} s. If nobody is creating it, remove it in Proxmox.")
 
 
@@ -80,7 +100,18 @@ READERS: dict[str, Callable[..., Any]] = {
     "live": observe_live,
     "started": lambda client, node, vmid: observe_started(client, node, vmid, datetime.now(UTC)),
     "templates": observe_templates,
+    "snapshots": observe_snapshots,
+    "snapshots_possible": observe_snapshots_possible,
+    "links_possible": observe_links_possible,
+    "safety_backup": observe_safety_backup,
     "bridges": observe_bridges,
     "ledger": observe_ledger,
+    "jobs": observe_jobs,
+    "marks": observe_marks,
+    "archives": observe_archives,
+    "archived": observe_archived,
+    "works": observe_works,
+    "all works": observe_all_works,
+    "uncovered": observe_uncovered,
     "taken": observe_taken,
 }

@@ -10,14 +10,16 @@ from datetime import datetime
 from typing import Any
 
 from .desired import DesiredApp
+from .errors import StepFailed, TaskError
 from .model import Guest, Live, Network, Notes, Observed, Record
 from .planner.facts import CLUSTER, live_fact, observed_config
-from .planner.records import address_of, url_of
+from .planner.records import SETTLED, address_of, url_of
+from .planner.safety import open_point
 from .plans import AppPlan, Step
 from .wire.notes import record_data
 from .wire.times import format_time
 
-SHOWN_OF_RECORD = ("status", "revision", "wanted", "step", "error", "owner", "entry_version")
+SHOWN_OF_RECORD = ("status", "revision", "wanted", "failed", "step", "error", "owner", "entry_version", "catalog")
 
 
 def step_data(step: Step) -> dict[str, Any]:
@@ -30,7 +32,7 @@ def diff_of(what: str, steps: Iterable[Step]) -> dict[str, Any]:
     after: dict[str, Any] = {}
     for step in steps:
         before = {**plain(step.before or {}), **before}
-        after = {} if step.verb == "delete" else {**after, **plain(step.after or {})}
+        after = {} if (step.verb, step.kind) == ("delete", "guest") else {**after, **plain(step.after or {})}
     return {"before_header": what, "after_header": what, "before": before, "after": after}
 
 
@@ -47,11 +49,22 @@ def plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
+def failure_data(error: Exception) -> dict[str, Any]:
+    """What was done before a failure, what failed, and what was not begun."""
+    data: dict[str, Any] = {"changed": bool(getattr(error, "done", ()))}
+    if isinstance(error, StepFailed):
+        steps = {"done": error.done, "failed": [error.failed], "not_started": error.not_started}
+        data["steps"] = {key: [f"{step.verb} {step.kind} {step.id}" for step in each] for key, each in steps.items()}
+    if isinstance(cause := error.__cause__, TaskError):
+        data["task"] = {"upid": cause.upid, "exitstatus": cause.exitstatus, "log": list(cause.log)}
+    return data
+
+
 def describe_app(app: DesiredApp, plan: AppPlan, observed: Observed) -> dict[str, Any]:
     """The `app` of a result: its record together with what its guest does right now."""
     config = observed_config(observed, plan.node, plan.vmid)
     record = config.notes.record if config else None
-    if not config or not record or any(step.verb == "delete" for step in plan.steps):
+    if not config or not record or any((step.verb, step.kind) == ("delete", "guest") for step in plan.steps):
         return {
             "name": app.name,
             "vmid": None,
@@ -75,6 +88,7 @@ def describe_app(app: DesiredApp, plan: AppPlan, observed: Observed) -> dict[str
         "revision": record.wanted,
         "converge": plan.converge,
         "first": plan.first,
+        **_rollout(app, plan, record),
         "address": address or None,
         "ports": dict(record.ports),
         "url": url_of(app, address, record) or None,
@@ -82,6 +96,23 @@ def describe_app(app: DesiredApp, plan: AppPlan, observed: Observed) -> dict[str
         "owner": record.owner,
         "record": record_data(record),
     }
+
+
+def _rollout(app: DesiredApp, plan: AppPlan, record: Record) -> dict[str, Any]:
+    """What an update under way changes, as far as a record knows; what that means for services, only the guest knows."""
+    release = app.release
+    if not release or app.report or record.status != "updating" or record.revision in ("", record.wanted):
+        return {}
+    point = open_point(record)
+    changes = {
+        "revision": (record.revision, record.wanted),
+        "entry_version": (record.entry_version, release.version),
+        "environment": (list(record.environment), list(release.environment)),
+    }
+    told: dict[str, Any] = {key: {"from": before, "to": after} for key, (before, after) in changes.items()}
+    before = (step.before["notes"].record for step in plan.steps if step.before and "notes" in step.before)
+    settled = any(each.status in SETTLED for each in before if each)
+    return {"rollout": {**told, "safety": {"kind": point.kind, "name": point.name} if point else None, "settled": settled}}
 
 
 def _status(record: Record, live: Live | None) -> str:

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from .desired import DesiredApp, Release, Report, Timeouts, Web
-from .entries import parse_entry, resolve_environment, revision
+from .defaults import complete_network, parse_defaults, parse_resources
+from .desired import Clone, DesiredApp, Hold, Release, Report, SafetyWish, Timeouts, Web
+from .entries import OWN_CATALOG, parse_entry, resolve_environment, revision
 from .errors import SpecError
 from .model import Resources
 from .networks import parse_nameservers, parse_network
@@ -19,12 +20,15 @@ from .wire.times import parse_time
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 TAG = re.compile(r"[a-z0-9_][a-z0-9_\-+.]*")
-OUR_TAG = re.compile(r"proximity|rev-[0-9a-f]{10}|slot-\d+")
+OUR_TAG = re.compile(r"proximity|rev-[0-9a-f]{10}|slot-\d+|px-rollback")
+CATALOG_LIMIT = 120
 TAGS_LIMIT = 120
 """Bytes of tags in a guest: the cluster's list of thousands of guests has to fit into one mebibyte."""
-MINIMUM = {"cores": 1, "memory_mb": 16, "swap_mb": 0, "disk_gb": 1}
-PLAIN = ("state", "node", "storage", "template", "pool", "owner", "onboot", "startup", "protection")
-CHOICES = ("on_failure", "ignore_protection", "destroy_adopted", "take_over_lease", "verify")
+PLAIN = ("state", "node", "off_node", "storage", "template", "pool", "owner", "onboot", "startup", "protection")
+CHOICES = (
+    *("on_failure", "on_update_failure", "update_attempts", "restart"),
+    *("ignore_protection", "destroy_adopted", "take_over_lease", "verify"),
+)
 
 
 def desired_app(params: Mapping[str, Any]) -> DesiredApp:
@@ -32,21 +36,26 @@ def desired_app(params: Mapping[str, Any]) -> DesiredApp:
     name = parse_name(params["name"])
     entry = _entry_id(params)
     release = _release(params, name)
-    network = params.get("network") or {}
+    defaults = parse_defaults(params.get("defaults") or {})
+    network = complete_network(params.get("network") or {}, defaults)
     given = {key: params[key] for key in (*PLAIN, *CHOICES) if params.get(key) is not None}
     return DesiredApp(
         name=name,
         entry=entry,
         release=release,
         ssh_public_keys=tuple(_public_key(key) for key in params.get("ssh_public_keys") or ()),
-        resources=_resources(params.get("resources") or {}),
+        resources=parse_resources(params.get("resources") or {}),
+        defaults=defaults,
         network=parse_network(network),
         nameservers=parse_nameservers(network.get("dns")),
         search_domain=network.get("search_domain"),
         tags=_tags(params.get("tags"), release.entry if release else ""),
         port_range=parse_port_range(params.get("port_range") or {}),
         restarted_after=_restarted_after(params),
+        clone=_clone(params),
         report=_report(params.get("report")),
+        hold=Hold(**params["hold"]) if params.get("hold") else None,
+        safety=_safety(params),
         timeouts=_timeouts(params.get("timeouts") or {}),
         **given,
     )
@@ -91,14 +100,8 @@ def _release(params: Mapping[str, Any], name: str) -> Release | None:
         recommended=Resources(**vars(entry.resources.recommended)),
         minimum=Resources(**vars(entry.resources.minimum)),
         environment=tuple(sorted(resolve_environment(entry, environment))),
+        catalog="" if entry.source == OWN_CATALOG else entry.source[:CATALOG_LIMIT],
     )
-
-
-def _resources(params: Mapping[str, Any]) -> Resources:
-    for key, value in params.items():
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < MINIMUM[key]):
-            raise SpecError(f"resources.{key} is '{value}': give a whole number, {MINIMUM[key]} or more.")
-    return Resources(**params)
 
 
 def _tags(tags: Sequence[str] | None, entry_id: str) -> tuple[str, ...] | None:
@@ -139,10 +142,37 @@ def _restarted_after(params: Mapping[str, Any]) -> datetime | None:
         raise SpecError(f"restarted_after is '{text}': give a moment with its time zone, such as 2026-03-01T04:00:00Z.") from error
 
 
+def _clone(params: Mapping[str, Any]) -> Clone | None:
+    """What a new app is copied from. A node to be on and off at once makes no sense, and is told here too."""
+    if params.get("off_node") and params.get("off_node") == params.get("node"):
+        raise SpecError(f"node and off_node are both {params['node']}: leave one of them out.")
+    source = params.get("clone_from")
+    if not source or params.get("state") == "absent":
+        return None
+    if parse_name(source) == params["name"]:
+        raise SpecError(f"App {source} cannot be cloned from itself: give clone_from the name of another one.")
+    clone = Clone(source, params.get("clone_mode") or "full", params.get("clone_secrets") or "keep")
+    if clone.secrets == "renew" and not params.get("definition"):
+        raise SpecError("clone_secrets is renew: give catalog_id, since the entry says which secrets may change.")
+    return clone
+
+
 def _report(params: Mapping[str, Any] | None) -> Report | None:
     if params is None:
         return None
     return Report(**{key: value for key, value in params.items() if value is not None})
+
+
+def _safety(params: Mapping[str, Any]) -> SafetyWish:
+    """Read what updates go back to."""
+    given = {key: params.get(name) for key, name in (("kind", "safety"), ("keep", "safety_keep"), ("max_age_d", "safety_max_age_d"))}
+    wish = SafetyWish(**{key: value for key, value in given.items() if value is not None})
+    if wish.keep < 1:
+        raise SpecError(f"safety_keep is {wish.keep}: give 1 or more. The newest is the one that an update goes back to.")
+    for name, value in (("safety_max_age_d", wish.max_age_d), ("update_attempts", params.get("update_attempts") or 0)):
+        if value < 0:
+            raise SpecError(f"{name} is {value}: give 0 or more.")
+    return wish
 
 
 def _timeouts(params: Mapping[str, Any]) -> Timeouts:

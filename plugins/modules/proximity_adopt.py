@@ -46,6 +46,9 @@ options:
       port:
         description: The port of its web pages, whatever it looks like.
         type: int
+      updated:
+        description: When the images of an adopted app were renewed, in ISO 8601 with a zone; the role notes it in the record.
+        type: str
   looks:
     description:
       - What looks into containers said, by number; the role provides it. What is known already is not overruled by a look.
@@ -154,7 +157,7 @@ from ansible_collections.proximity.platform.plugins.module_utils.module import A
 
 STR = {"type": "str"}
 INT = {"type": "int"}
-GUEST = {"vmid": INT | {"required": True}, "catalog_id": STR, "port": INT}
+GUEST = {"vmid": INT | {"required": True}, "catalog_id": STR, "port": INT, "updated": STR}
 
 
 def argument_spec():

@@ -19,6 +19,7 @@ author:
   - Proximity contributors (@proximity-platform)
 extends_documentation_fragment:
   - proximity.platform.proximity
+  - proximity.platform.proximity.defaults
   - proximity.platform.proximity.attributes
 options:
   name:
@@ -33,6 +34,7 @@ options:
       - V(stopped) means that it exists and does not run.
       - V(restarted) means that it runs and was started after O(restarted_after).
       - V(absent) means that there is no such app. It is shut down and destroyed with its disk. Backups stay.
+        A container of that name that is no app is left alone, with a warning.
     type: str
     choices: [present, started, stopped, restarted, absent]
     default: started
@@ -72,12 +74,39 @@ options:
   node:
     description:
       - Node for a new app. Without it, the online node with the most free memory that has the storage, the template and the bridge.
-      - An app that exists is not moved; a warning tells when it is elsewhere.
+      - An app that is on another node moves there when O(restart=allowed), and so does its disk when it is not shared. Its number, its ports
+        and its address stay. Otherwise a warning tells.
+    type: str
+  off_node:
+    description:
+      - Node that the app must not be on. A new app goes elsewhere; one that is there moves when O(restart=allowed), to the online node with
+        the most free memory that has what it needs.
     type: str
   storage:
     description:
       - Storage for the disk of a new app. Without it, the one with the most room on the node.
+      - Of an app that moves, the storage for its disk on the other node. Without it, the one of the same name.
     type: str
+  clone_from:
+    description:
+      - Name of an app that a new one is to begin as a copy of, with its data. Once the new app is there, this changes nothing.
+      - The copy has a number, ports, a hostname, a MAC address and a record of its own. What is not said here is as it is with the source.
+      - An app that runs is copied from a snapshot, which is removed again. The source has to be settled, and is never changed.
+      - Several clones of one source wait for each other, and for whoever works on the source.
+    type: str
+  clone_mode:
+    description:
+      - V(full) copies the disk, V(linked) shares it with the source, on storages that can, while the source is stopped.
+    type: str
+    choices: [full, linked]
+    default: full
+  clone_secrets:
+    description:
+      - V(keep) leaves the secrets of the source in the copy. V(renew) makes those anew that its entry allows to change; needs O(catalog_id).
+      - Secrets that data depend on are always kept.
+    type: str
+    choices: [keep, renew]
+    default: keep
   template:
     description:
       - Template for a new app, as a volume, a file name, or the beginning of one. The newest that fits is used.
@@ -173,6 +202,35 @@ options:
       ledger:
         description: Name of the mapping with reserved slots, and of the pool that tells of it. Defaults to V(proximity-ports).
         type: str
+  restart:
+    description:
+      - Whether an app that runs may be restarted for what it cannot take over while it runs, such as O(network.dns) and
+        O(network.search_domain), or for a move to another node. All that waits is done by one restart.
+      - With V(refused), such a change is not made, and a warning names it.
+    type: str
+    choices: [refused, allowed]
+    default: refused
+  safety:
+    description:
+      - What an update goes back to when the app does not become healthy. It is made before anything is touched. A first deployment needs none.
+      - V(snapshot) is taken of the running container, in a moment; the storages of all its disks must be able to.
+      - V(backup) goes to the storage for backups with the most room on the node. It takes longer, and going back to it, too.
+      - V(auto) is a snapshot where that is possible, else a backup. Where neither is possible, the update is refused.
+      - V(none) updates without a way back.
+    type: str
+    choices: [auto, snapshot, backup, none]
+    default: auto
+  safety_keep:
+    description:
+      - How many of these snapshots and backups are kept, the newest ones. Older ones go before the next one is made.
+    type: int
+    default: 2
+  safety_max_age_d:
+    description:
+      - After how many days they go, whenever the app is looked at with its entry; V(0) for never.
+      - That one cannot be removed is a warning, and the next run tries again.
+    type: int
+    default: 30
   on_failure:
     description:
       - What becomes of a first deployment that fails.
@@ -181,6 +239,22 @@ options:
     type: str
     choices: [cleanup, keep]
     default: cleanup
+  on_update_failure:
+    description:
+      - What becomes of an update that is reported as not healthy.
+      - V(rollback) takes disk and configuration back to the safety point and starts the app again; the previous revision is then to be proven
+        healthy, and reported with O(report.restored). What was written to the disk since the safety point is gone.
+      - V(keep) leaves it as it is, with the status V(error).
+    type: str
+    choices: [rollback, keep]
+    default: rollback
+  update_attempts:
+    description:
+      - How often an update is tried that failed and came back, since each time takes the app down. Then it is refused, until the entry, an option or
+        the environment is another one, or this is higher.
+      - V(0) for any number.
+    type: int
+    default: 3
   timeouts:
     description:
       - How long things may take, in seconds.
@@ -194,6 +268,9 @@ options:
         type: int
       shutdown_s:
         description: Shutting down, before it is stopped by force. Defaults to V(60).
+        type: int
+      copy_s:
+        description: Cloning and moving, whose disks are copied, and waiting for others who do. Defaults to V(3600).
         type: int
       address_s:
         description: Until a started app has an address. Defaults to V(90).
@@ -221,9 +298,28 @@ options:
       - Ask for the work in the container (RV(app.converge)) although the revision matches.
     type: bool
     default: false
+  hold:
+    description:
+      - That the work in the container goes on. It renews the lease once less than half of it is left, and nothing else is looked at.
+      - It fails where the lease has ended and another run has taken over; the work is to stop then.
+    type: dict
+    suboptions:
+      vmid:
+        description: RV(app.vmid) of the deployment.
+        type: int
+        required: true
+      node:
+        description: RV(app.node) of the deployment.
+        type: str
+        required: true
+      epoch:
+        description: C(app.record.lease.epoch) of the deployment.
+        type: int
+        required: true
   report:
     description:
-      - What came of the work in the container. It completes the record, and nothing else is looked at.
+      - What came of the work in the container. It completes the record, cleans a first deployment away (O(on_failure)), or takes an update back
+        (O(on_update_failure)); nothing else is looked at.
     type: dict
     suboptions:
       vmid:
@@ -238,6 +334,20 @@ options:
         description: Whether the app answers.
         type: bool
         required: true
+      restored:
+        description: That it is the previous revision which answers, or does not, after an update that failed.
+        type: bool
+        default: false
+      untouched:
+        description:
+          - That nothing was changed in the container before the update failed. There is nothing to go back from then, and the app still runs.
+        type: bool
+        default: false
+      epoch:
+        description:
+          - C(app.record.lease.epoch) of the deployment, if it had a lease. A report is refused when that one has ended and another run has taken over.
+        type: int
+        default: 0
       revision:
         description: RV(app.revision) of the deployment; what was wanted, unless given.
         type: str
@@ -278,6 +388,31 @@ EXAMPLES = r"""
   check_mode: true
   diff: true
 
+- name: A copy of it, to try something out
+  proximity.platform.proximity_app:
+    name: feeds-test
+    clone_from: feeds
+
+- name: On another node
+  proximity.platform.proximity_app:
+    name: feeds
+    node: pve2
+    restart: allowed
+
+- name: Other name servers, at once
+  proximity.platform.proximity_app:
+    name: feeds
+    network:
+      dns: [10.0.0.2]
+    restart: allowed
+
+- name: Updated only where the storage takes snapshots, and left as it is when that fails
+  proximity.platform.proximity_app:
+    name: feeds
+    catalog_id: miniflux
+    safety: snapshot
+    on_update_failure: keep
+
 - name: Stopped for the night
   proximity.platform.proximity_app:
     name: feeds
@@ -315,6 +450,12 @@ app:
     entry_version: {description: Version of the entry that runs., type: str, returned: when it exists}
     revision: {description: Revision that is wanted; C(record.revision) is the one that runs., type: str, returned: when it exists}
     converge: {description: Whether there is work to do in the container., type: bool, returned: always}
+    rollout:
+      description:
+        - What an update changes - C(revision), C(entry_version) and C(environment) (names), each with C(from) and C(to), and its C(safety) point.
+        - C(settled) tells whether the app was at rest before, or in the middle of an update that something cut off.
+      type: dict
+      returned: when an update is under way, or would be
     first: {description: Whether it has never run before., type: bool, returned: always}
     address: {description: Its address., type: str, returned: always}
     ports: {description: "Its slot's ports: public and internal.", type: dict, returned: when it exists}
@@ -352,63 +493,14 @@ task:
   type: dict
 """
 
+from ansible_collections.proximity.platform.plugins.module_utils.app_arguments import app_arguments
 from ansible_collections.proximity.platform.plugins.module_utils.module import run
 from ansible_collections.proximity.platform.plugins.module_utils.spec import desired_app
 
-INT = {"type": "int"}
-STR = {"type": "str"}
-BOOL = {"type": "bool"}
-TEXTS = {"type": "list", "elements": "str"}
-VALUES = {"type": "dict", "default": {}}
-OFF = {"type": "bool", "default": False}
-NETWORK = {"bridge": STR, "address": STR, "gateway": STR, "vlan": INT, "mtu": INT, "firewall": BOOL, "dns": TEXTS, "search_domain": STR}
-TIMEOUTS = ("create_s", "start_s", "shutdown_s", "address_s", "lease_s")
-
 
 def argument_spec():
-    return {
-        "name": STR | {"required": True},
-        "state": STR | {"choices": ["present", "started", "stopped", "restarted", "absent"], "default": "started"},
-        "restarted_after": STR,
-        "catalog_id": STR,
-        "catalog_paths": {"type": "list", "elements": "path"},
-        "definition": {"type": "dict"},
-        "options": VALUES | {"no_log": True},
-        "environment": VALUES | {"no_log": True},
-        "owner": STR,
-        "node": STR,
-        "storage": STR,
-        "template": STR | {"default": "debian-13"},
-        "pool": STR,
-        "ssh_public_keys": TEXTS | {"no_log": False},
-        "resources": {"type": "dict", "options": dict.fromkeys(("cores", "memory_mb", "swap_mb", "disk_gb"), INT)},
-        "network": {"type": "dict", "options": NETWORK},
-        "onboot": BOOL,
-        "startup": STR,
-        "protection": BOOL,
-        "tags": TEXTS,
-        "port_range": {"type": "dict", "options": {"public": STR, "internal": STR, "first_vmid": INT, "ledger": STR}},
-        "on_failure": STR | {"choices": ["cleanup", "keep"], "default": "cleanup"},
-        "timeouts": {"type": "dict", "options": dict.fromkeys(TIMEOUTS, INT)},
-        "ignore_protection": OFF,
-        "destroy_adopted": OFF,
-        "take_over_lease": OFF,
-        "verify": OFF,
-        "report": {"type": "dict", "options": _report()},
-    }
-
-
-def _report():
-    needed = {"required": True}
-    return {
-        "vmid": INT | needed,
-        "node": STR | needed,
-        "healthy": BOOL | needed,
-        "revision": STR,
-        "step": STR,
-        "error": STR,
-        "address": STR,
-    }
+    """An app's arguments stand in `app_arguments.py`, since an app in the list of proximity_apps has the same."""
+    return app_arguments()
 
 
 def main():

@@ -20,6 +20,7 @@ author:
   - Proximity contributors (@proximity-platform)
 extends_documentation_fragment:
   - proximity.platform.proximity
+  - proximity.platform.proximity.defaults
   - proximity.platform.proximity.attributes
 attributes:
   diff_mode:
@@ -32,11 +33,12 @@ options:
       - The parts to read; V(all) is every one of them.
       - V(connection) is a test of the connection, V(version) and V(quorum) are what they say, V(health) judges all of them.
       - V(nodes), V(storages), V(apps), V(unmanaged) (other containers) and V(ports) come from one call together.
-      - V(ports) takes another call for the reservations.
+      - V(ports) takes another call for the reservations, where there are any.
       - V(records) reads the notes of each chosen app, in a call each. Only they tell an app's owner, its URL, and what it is busy with.
       - V(addresses) asks each chosen container that runs for its addresses, in a call each.
       - V(copies) finds clones and restored containers that carry the record of another one. It reads notes as V(records) does.
       - V(node_details) adds version, kernel and load to each node, in a call each.
+      - V(settings) holds the O(defaults) for new apps against the bridges of each node, in a call each.
       - V(backups) reads the list of each storage for backups on each of its nodes, a shared one once.
     type: list
     elements: str
@@ -51,6 +53,7 @@ options:
       - apps
       - unmanaged
       - ports
+      - settings
       - node_details
       - records
       - addresses
@@ -129,6 +132,15 @@ EXAMPLES = r"""
   proximity.platform.proximity_facts:
     gather_subset: [apps, records, addresses]
     owner: [anna]
+
+- name: Whether new apps find the network that they are to have
+  proximity.platform.proximity_facts:
+    gather_subset: [settings]
+    defaults:
+      network:
+        bridge: vmbr1
+        subnet: 192.0.2.0/24
+        gateway: 192.0.2.1
 
 - name: Apps without a backup
   proximity.platform.proximity_facts:
@@ -227,6 +239,10 @@ cluster:
         and by, which is V(number) (of the container), V(adopted) or V(reserved)."
       type: dict
       returned: with C(ports)
+    settings:
+      description: "Whether defaults fit: ok, problems in sentences, the bridge that is meant, and the bridges of each node."
+      type: dict
+      returned: with C(settings)
     backups:
       description: "count, size_mb, storages and guests (count, size_mb, oldest, newest of each), and without, the apps that have none."
       type: dict
@@ -242,6 +258,7 @@ calls:
   type: dict
 """
 
+from ansible_collections.proximity.platform.plugins.module_utils.arguments import defaults_argument
 from ansible_collections.proximity.platform.plugins.module_utils.facts import PARTS, USUAL, gather, question_of
 from ansible_collections.proximity.platform.plugins.module_utils.module import tell
 
@@ -261,6 +278,7 @@ def argument_spec():
         "text": STR,
         "port_range": {"type": "dict", "options": {"public": STR, "internal": STR, "first_vmid": INT, "ledger": STR}},
         "threads": INT | {"default": 8},
+        "defaults": defaults_argument(),
     }
 
 

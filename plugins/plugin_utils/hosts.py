@@ -91,7 +91,7 @@ def _host(name: str, cluster: str, guest: Mapping[str, Any], style: Style) -> Ho
     if "owner" in by and guest.get("owner"):
         groups.append(group_name("owner", guest["owner"]))
     if "tag" in by:
-        groups += [group_name("tag", tag) for tag in tags if tag not in ("proximity", entry) and tag[:4] != "rev-"]
+        groups += [group_name("tag", tag) for tag in tags if tag not in ("proximity", entry) and not tag.startswith(("rev-", "slot-"))]
     variables = {
         "proximity_vmid": guest["vmid"],
         "proximity_node": guest["node"],

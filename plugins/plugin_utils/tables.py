@@ -38,8 +38,8 @@ def status_lines(seen: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def connection_lines(cluster: Mapping[str, Any]) -> list[str]:
-    """Show the parts `connection` and `health` of one cluster: who we are there, and which features work."""
-    about, health = cluster["connection"], cluster["health"]
+    """Show the parts `connection`, `health` and `settings` of one cluster: who we are there, which features work, and what is wrong."""
+    about, health, settings = cluster["connection"], cluster["health"], cluster.get("settings") or {}
     kind = "the embedded lab" if about["lab"] else "Proxmox VE"
     checked = "its certificate was checked" if about["verified"] else "its certificate was not checked"
     greeting = f"{about['url']} answered in {about['latency_ms']} ms. It is {kind}, {checked}, and we are {about['who']}."
@@ -47,7 +47,7 @@ def connection_lines(cluster: Mapping[str, Any]) -> list[str]:
     for each in health["rights"]["missing"]:
         lacks.setdefault(each["feature"], []).append(f"{' '.join(each['privileges'])} on {each['path']}")
     rows = [{"feature": name, "works": works, "missing": lacks.get(name)} for name, works in health["rights"]["features"].items()]
-    return [greeting, "", *table_lines(rows, ("feature", "works", "missing")), *health["problems"]]
+    return [greeting, "", *table_lines(rows, ("feature", "works", "missing")), *health["problems"], *settings.get("problems", ())]
 
 
 def _cluster_row(name: str, cluster: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Facts and inventory of 5,000 guests on 16 nodes, beside the bare calls and beside community.proxmox's inventory.
 
-Prints calls, seconds and ratios, and fails on none of the times: `python -m pytest -s tests/benchmarks`.
+Prints calls, seconds and ratios, and fails where ours take more than three times the bare calls: `python -m pytest -s tests/benchmarks`.
 """
 
 from __future__ import annotations
@@ -55,8 +55,23 @@ def _cpu_s(work: Callable[[], Any]) -> float:
     return min(once() for _round in range(ROUNDS))
 
 
-def _ratio(ours_s: float, bare_s: float) -> str:
-    return f"{ours_s * 1000:.0f} ms of CPU; bare calls: {bare_s * 1000:.0f} ms; x {ours_s / bare_s:.1f}"
+def _wall_s(work: Callable[[], Any]) -> float:
+    """The best of some rounds, as a user waits for it."""
+
+    def once() -> float:
+        started = time.perf_counter()
+        work()
+        return time.perf_counter() - started
+
+    return min(once() for _round in range(ROUNDS))
+
+
+def _compare(what: str, ours: Callable[[], Any], bare: Callable[[], Any]) -> None:
+    """Print both times; ours may be three times that of the bare calls."""
+    cpu_s, bare_cpu_s, wall_s, bare_wall_s = _cpu_s(ours), _cpu_s(bare), _wall_s(ours), _wall_s(bare)
+    print(f"\n{what} of {GUESTS} guests: {wall_s * 1000:.0f} ms, bare calls {bare_wall_s * 1000:.0f} ms: x {wall_s / bare_wall_s:.1f}")
+    print(f"of which CPU of ours {cpu_s * 1000:.0f} ms, bare calls {bare_cpu_s * 1000:.0f} ms: x {cpu_s / bare_cpu_s:.1f}")
+    assert wall_s <= 3 * bare_wall_s
 
 
 def _bare(connection: Connection, paths: tuple[str, ...]) -> None:
@@ -67,24 +82,20 @@ def _bare(connection: Connection, paths: tuple[str, ...]) -> None:
 
 
 def test_facts_beside_the_bare_calls(fleet: labs.Lab, connection: Connection) -> None:
-    bare_s = _cpu_s(lambda: _bare(connection, BARE))
     fleet.journal_book.clear()
-    facts_s = _cpu_s(lambda: gather(Client(connection), Question()))
-    calls = len(fleet.journal()) / ROUNDS
-    print(f"\nfacts of {GUESTS} guests: {calls:.0f} calls, {_ratio(facts_s, bare_s)}")
-    assert calls <= 5
+    gather(Client(connection), Question())
+    assert len(fleet.journal()) <= 5
+    _compare("facts", lambda: gather(Client(connection), Question()), lambda: _bare(connection, BARE))
 
 
 def test_hosts_beside_the_bare_calls(fleet: labs.Lab, connection: Connection) -> None:
-    bare_s = _cpu_s(lambda: _bare(connection, ("/cluster/resources", "/cluster/status")))
     question = Question(parts=frozenset({"apps", "unmanaged", "quorum"}))
 
     def hosts() -> None:
         facts = gather(Client(connection), question)
         list(hosts_of({"home": {"guests": [*facts["apps"], *facts["unmanaged"]]}}, Style(entries=("miniflux", "gitea"))))
 
-    hosts_s = _cpu_s(hosts)
-    print(f"\nhosts, groups and variables of {GUESTS} guests: {_ratio(hosts_s, bare_s)}")
+    _compare("hosts, groups and variables", hosts, lambda: _bare(connection, ("/cluster/resources", "/cluster/status")))
 
 
 def test_inventory_beside_community_proxmox(fleet: labs.Lab, connection: Connection, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,18 @@ from lab.real import doctor
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with lab_site(tmp_path_factory.mktemp("site"), "demo") as running:
+        yield running
+
+
+@contextmanager
+def lab_site(folder: Path, seed: str) -> Iterator[Site]:
+    """A lab with real containers and this seed, for as long as the block lasts."""
     report = doctor()
     if not report.possible:
         pytest.skip(f"no real containers here: {'; '.join(report.reasons)}")
-    folder = tmp_path_factory.mktemp("site")
     state = folder / "lab"
-    _lab("up", "--seed", "demo", "--guests", "real", "--ports", "0", "--state", str(state))
+    _lab("up", "--seed", seed, "--guests", "real", "--ports", "0", "--state", str(state))
     try:
         words = shlex.split((state / "env").read_text())
         yield Site(env_file=state / "env", env=dict(word.split("=", 1) for word in words))

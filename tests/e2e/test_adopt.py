@@ -76,7 +76,7 @@ class Stranger:
 def strangers(site: Site) -> Iterator[dict[int, Stranger]]:
     made = {vmid: Stranger(site, vmid, start=vmid != STOPPED) for vmid in (COMPOSE, WEB, STOPPED, NOTHING)}
     _begin_compose(made[COMPOSE], site)
-    made[WEB].run("systemd-run --quiet --unit pages python3 -m http.server 8000 --directory /srv")
+    made[WEB].run("apt-get -qq update && apt-get -qq install --no-install-recommends nginx >/dev/null 2>&1")
     time.sleep(12)  # the cluster's list knows by then who runs
     yield made
     for stranger in made.values():
@@ -119,7 +119,7 @@ def test_discovery_tells_type_and_port(site: Site, strangers: dict[int, Stranger
     assert played.changed_tasks() == []
     rows = {int(words[0]): words for words in map(str.split, re.findall(r"\b21[1-4]\b.*", played.output))}
     assert {"lab-notes", "8099"} <= set(re.findall(r"[\w-]+", " ".join(rows[COMPOSE])))
-    assert {"python", "8000"} <= set(re.findall(r"[\w-]+", " ".join(rows[WEB])))
+    assert {"nginx", "80"} <= set(re.findall(r"[\w-]+", " ".join(rows[WEB])))
     assert {vmid: _differing(stranger) for vmid, stranger in strangers.items()} == {vmid: set() for vmid in strangers}
 
 
@@ -137,7 +137,7 @@ def test_adoption_changes_tags_and_notes_only(site: Site, strangers: dict[int, S
     records = {vmid: _record(stranger) for vmid, stranger in strangers.items()}
     assert {vmid: record["entry"] for vmid, record in records.items()} == {COMPOSE: "lab-notes", WEB: "", STOPPED: "", NOTHING: ""}
     assert (records[COMPOSE]["adopted"]["project"], records[COMPOSE]["adopted"]["web"]["port"]) == ("by-hand", 8099)
-    assert (records[WEB]["adopted"]["service"], records[WEB]["adopted"]["web"]["port"]) == ("python", 8000)
+    assert (records[WEB]["adopted"]["service"], records[WEB]["adopted"]["web"]["port"]) == ("nginx", 80)
     assert (records[STOPPED]["status"], records[STOPPED]["adopted"]["web"]) == ("stopped", None)
     assert (records[NOTHING]["status"], records[NOTHING]["adopted"]["web"]) == ("running", None)
     assert len({record["ports"]["public"] for record in records.values()}) == 4
@@ -150,12 +150,54 @@ def test_adoption_changes_tags_and_notes_only(site: Site, strangers: dict[int, S
 
 def test_adopted_app_is_stopped_and_started(site: Site, strangers: dict[int, Stranger]) -> None:
     apps = {**APPS, f"box-{COMPOSE}": {}}
-    for playbook, status in (("stop", "stopped"), ("start", "running")):
+    for playbook, status in (("stop", "stopped"), ("start", "running"), ("restart", "running")):
         played = site.play(f"playbooks/{playbook}.yml", apps, "--limit", f"box-{COMPOSE}")
         assert played.status == 0, played.output[-3000:]
         assert site.get(f"/nodes/pve1/lxc/{COMPOSE}/status/current")["status"] == status
     assert "By-hand" in site.page_soon(strangers[COMPOSE].guest, port=8099)
     assert _differing(strangers[COMPOSE]) == {"tags", "description"}
+
+
+def _update(site: Site, *args: str, vmid: int = COMPOSE) -> Played:
+    return site.play("playbooks/adopt_update.yml", APPS, "-e", json.dumps({"adopt_guests": [{"vmid": vmid}]}), *args)
+
+
+def test_project_is_not_updated_by_files_that_say_something_else(site: Site, strangers: dict[int, Stranger]) -> None:
+    """Its variables were given by hand: from its files alone, Compose would start it without them."""
+    before = strangers[COMPOSE].run("docker ps -q")
+    played = _update(site)
+    assert played.status != 0
+    assert "the files in /srv/stack would make api, web differently from how it runs" in " ".join(played.output.split())
+    assert strangers[COMPOSE].run("docker ps -q") == before
+
+
+def test_adopted_project_is_updated_in_its_own_folder(site: Site, strangers: dict[int, Stranger]) -> None:
+    stranger = strangers[COMPOSE]
+    variables = "GREETING=By-hand\nAPP_NAME=by-hand\nAPP_URL=http://here\nAPI_TOKEN=secret-of-theirs\n"
+    stranger.run(f"printf '{variables}' > /srv/stack/.env")
+    genuine = stranger.run("docker inspect --format '{{.Id}}' lab/web:1.0").strip()
+    old = "docker commit --message older by-hand-web-1 lab/web:1.0"
+    stranger.run(f"cd /srv/stack && {old} && docker compose -f compose.json -p by-hand up -d")
+    ours = stranger.run("docker inspect --format '{{.Image}}' by-hand-web-1").strip()
+    assert ours != genuine
+    check = _update(site, "--check")
+    assert (check.status, check.recap("lab")["changed"]) == (0, 0), check.output[-3000:]
+    played = _update(site)
+    assert played.status == 0, played.output[-3000:]
+    changed = [task.rpartition(" : ")[2] for task in played.changed_tasks()]
+    assert changed == ["Pull its images, and make anew what has another one", "Note the update in the record"]
+    assert stranger.run("docker inspect --format '{{.Image}}' by-hand-web-1").strip() == genuine
+    assert "By-hand" in site.page_soon(stranger.guest, port=8099)
+    assert _record(stranger)["adopted"]["updated"]
+    again = _update(site)
+    assert (again.status, again.recap("lab")["changed"]) == (0, 0), again.output[-3000:]
+    assert _differing(stranger) == {"tags", "description"}
+
+
+def test_what_has_no_project_is_not_updated(site: Site, strangers: dict[int, Stranger]) -> None:
+    played = _update(site, vmid=WEB)
+    assert played.status != 0
+    assert f"Guest {WEB} is not updated: no Compose project was found in it" in " ".join(played.output.split())
 
 
 def test_removing_one_forgets_it(site: Site, strangers: dict[int, Stranger]) -> None:
@@ -164,6 +206,8 @@ def test_removing_one_forgets_it(site: Site, strangers: dict[int, Stranger]) -> 
     assert played.status == 0, played.output[-3000:]
     assert strangers[WEB].config() == strangers[WEB].before
     assert strangers[WEB].run("echo here").strip() == "here"
+    again = site.play("playbooks/remove.yml", apps, "--limit", f"box-{WEB}")
+    assert (again.status, again.recap(f"box-{WEB}")["changed"]) == (0, 0), again.output[-3000:]
 
 
 def test_forgetting_brings_back_every_byte(site: Site, strangers: dict[int, Stranger]) -> None:

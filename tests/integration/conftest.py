@@ -27,9 +27,7 @@ def lab() -> Iterator[labs.Lab]:
         yield server
 
 
-@pytest.fixture
-def connection(lab: labs.Lab) -> dict[str, Any]:
-    """The parameters that reach the lab."""
+def _connection(lab: labs.Lab) -> dict[str, Any]:
     url = urlsplit(lab.url)
     token_id, _sign, secret = lab.token.partition("=")
     return {
@@ -40,6 +38,24 @@ def connection(lab: labs.Lab) -> dict[str, Any]:
         "ca_path": str(lab.ca_path),
         "api_retry_s": 5,
     }
+
+
+@pytest.fixture
+def connection(lab: labs.Lab) -> dict[str, Any]:
+    """The parameters that reach the lab."""
+    return _connection(lab)
+
+
+@pytest.fixture
+def three_nodes() -> Iterator[labs.Lab]:
+    with labs.start(seed="fleet", guests="simulated") as server:
+        yield server
+
+
+@pytest.fixture
+def connection_of() -> Callable[[labs.Lab], dict[str, Any]]:
+    """The parameters that reach a lab."""
+    return _connection
 
 
 @pytest.fixture

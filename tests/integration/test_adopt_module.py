@@ -121,6 +121,17 @@ def test_users_word_comes_first(adopt: Runner, pve: Pve, shop: dict[str, Any]) -
     assert "There is no entry 'nope'" in adopt(guests=_guests(catalog_id="nope"))["msg"]
 
 
+def test_update_is_noted_and_forgotten_with_the_rest(adopt: Runner, pve: Pve, shop: dict[str, Any]) -> None:
+    updated = "2026-03-01T11:00:00Z"
+    assert "is not adopted, so that an update of it cannot be noted" in adopt(guests=_guests(updated=updated))["msg"]
+    adopt(guests=_guests(), looks=LOOKS)
+    adopt.four_times(guests=_guests(updated=updated))
+    assert pve.record(VMID)["adopted"]["updated"] == "2026-03-01T11:00:00+00:00"
+    assert not adopt(guests=_guests())["changed"], "it stays noted"
+    adopt(state="absent", guests=_guests())
+    assert pve.config(VMID) == shop
+
+
 def test_several_at_once_and_stopped_ones(adopt: Runner, pve: Pve, shop: dict[str, Any]) -> None:
     for number in (106, 107):
         pve.make_guest(number, hostname=f"box-{number}")
@@ -202,6 +213,10 @@ def test_deleting_forgets(adopt: Runner, app: Run, pve: Pve, shop: dict[str, Any
     gone = app(name="shop", state="absent", entry=False)
     assert [step["verb"] for step in gone["plan"]] == ["release", "update"]
     assert (gone["app"]["status"], pve.config(VMID), ledger(pve)) == ("absent", shop, {})
+    again = app(name="shop", state="absent", entry=False)
+    assert (again["changed"], pve.config(VMID)) == (False, shop), "what was forgotten is no app, and that is what was wished"
+    assert "is no app of Proximity: it is left alone" in json.dumps(again["warnings"])
+    assert "carries no record of an app: it is not deleted" in app(name="shop", state="absent", entry=False, destroy_adopted=True)["msg"]
 
 
 def test_deleting_destroys_when_it_is_said(adopt: Runner, app: Run, pve: Pve, shop: dict[str, Any]) -> None:

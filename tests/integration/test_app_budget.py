@@ -23,7 +23,7 @@ def _calls(lab: labs.Lab, run: Any) -> list[str]:
 
 
 def test_no_op_takes_three_calls(lab: labs.Lab, app: Run, deployed: Result) -> None:
-    assert _calls(lab, app) == ["GET /cluster/resources", "GET /nodes/pve1/lxc/V/config", "GET /nodes/pve1/lxc/V/interfaces"]
+    assert _calls(lab, app) == ["GET /cluster/resources", "GET /nodes/pve1/lxc/V/pending", "GET /nodes/pve1/lxc/V/interfaces"]
 
 
 def test_first_deployment_takes_six_calls(lab: labs.Lab, app: Run) -> None:
@@ -40,7 +40,7 @@ def test_first_deployment_takes_six_calls(lab: labs.Lab, app: Run) -> None:
         "GET /nodes/pve1/network",
         "GET /nodes/pve1/storage/local/content",
         "POST /nodes/pve1/lxc",
-        "GET /nodes/pve1/lxc/V/config",
+        "GET /nodes/pve1/lxc/V/pending",
         "PUT /nodes/pve1/lxc/V/config",
     ]
 

@@ -22,7 +22,7 @@ def test_named_node_is_used_and_an_app_stays_where_it_is(app: Run, lab: labs.Lab
     app(report={"vmid": made["vmid"], "node": "pve-c2", "healthy": True})
     elsewhere = app(node="pve-c1")
     assert (elsewhere["changed"], elsewhere["app"]["node"]) == (False, "pve-c2")
-    assert "node counts only when an app is created" in str(elsewhere["warnings"])
+    assert "it moves to pve-c1 with restart: allowed" in str(elsewhere["warnings"])
 
 
 def test_busier_node_is_passed_over(app: Run, lab: labs.Lab) -> None:

@@ -71,7 +71,10 @@ def test_conflicting_write_is_planned_again(app: Run, pve: Pve, lab: labs.Lab, d
 def test_endless_conflict_is_given_up(app: Run, lab: labs.Lab, deployed: Result) -> None:
     lab.fault("status", method="PUT", path=".*/config", status=500, reason=CONFLICT, times=0)
     result = app(resources={"memory_mb": 512})
-    assert result["msg"] == "App hello was changed by others 5 times while it was worked on. Run again."
+    assert result["msg"] == (
+        "App hello was changed by others 5 times while it was worked on. The last time, this could not be done: "
+        f"update config {deployed['vmid']} on node pve1 (memory_mb): 500 {CONFLICT}. Run again."
+    )
     assert result["changed"] is False
 
 
@@ -134,7 +137,7 @@ def test_failed_first_deployment_is_cleaned_away_by_its_report(app: Run, pve: Pv
 def test_failed_update_is_kept_by_its_report(app: Run, pve: Pve, deployed: Result) -> None:
     app(options={"greeting": "bonjour"})
     failed = {"vmid": deployed["vmid"], "node": "pve1", "healthy": False, "step": "health", "error": "no <answer> -->"}
-    result = app(report=failed)
+    result = app(report=failed, on_update_failure="keep")
     record = pve.record(deployed["vmid"])
     assert (record["status"], record["step"], record["error"], record["revision"]) == (
         "error",

@@ -71,9 +71,11 @@ def test_update_in_place(app: Run, pve: Pve, deployed: Result) -> None:
         "protection": True,
         "tags": ["mine"],
         "owner": "grace",
+        "restart": "allowed",
     }
     result = _four_times(app, **wish)[1]
-    assert _verbs(result) == ["update", "grow"]
+    assert _verbs(result) == ["update", "grow", "restart"]
+    assert [row for row in pve.get(f"/nodes/pve1/lxc/{vmid}/pending") if "pending" in row] == []
     after = pve.config(vmid)
     assert (after["memory"], after["cores"], after["swap"], after["onboot"], after["startup"], after["protection"]) == (
         512,
@@ -94,8 +96,9 @@ def test_update_in_place(app: Run, pve: Pve, deployed: Result) -> None:
 
 
 def test_taking_away(app: Run, pve: Pve, deployed: Result) -> None:
-    app(startup="order=3", tags=["mine"], network={"dns": ["10.231.0.1"], "search_domain": "home.arpa"}, protection=True)
-    _four_times(app, startup="", tags=[], network={"dns": [], "search_domain": ""}, protection=False)
+    app(startup="order=3", tags=["mine"], network={"dns": ["10.231.0.1"], "search_domain": "home.arpa"}, protection=True, restart="allowed")
+    assert pve.config(deployed["vmid"])["searchdomain"] == "home.arpa"
+    _four_times(app, startup="", tags=[], network={"dns": [], "search_domain": ""}, protection=False, restart="allowed")
     config = pve.config(deployed["vmid"])
     assert not {"startup", "nameserver", "searchdomain"} & set(config)
     assert config["protection"] == 0

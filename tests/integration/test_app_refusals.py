@@ -71,7 +71,13 @@ def test_name_of_another_entry(app: Run, deployed: Result) -> None:
 def test_guest_without_a_record_is_not_deleted(app: Run, pve: Pve, lab: labs.Lab) -> None:
     pve.make_guest(150, hostname="mine")
     lab.advance(15)
-    _refused(app, "Guest 150 on node pve1 is named mine and carries no record of an app", name="mine", state="absent", entry=False)
+    left = app(name="mine", state="absent", entry=False)
+    assert (left["changed"], left["app"]["status"]) == (False, "absent")
+    assert "Guest 150 on node pve1 is named mine and is no app of Proximity: it is left alone." in str(left["warnings"])
+    said = "Guest 150 on node pve1 is named mine and carries no record of an app: it is not deleted."
+    _refused(app, said, name="mine", state="absent", entry=False, destroy_adopted=True)
+    pve.put("/nodes/pve1/lxc/150/config", tags="proximity;miniflux")
+    _refused(app, said, name="mine", state="absent", entry=False)
     assert 150 in pve.vmids()
 
 

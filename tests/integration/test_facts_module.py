@@ -30,12 +30,14 @@ def three(lab: labs.Lab) -> labs.Lab:
     return lab
 
 
-def test_everything_at_5000_guests_takes_five_calls(lab: labs.Lab, facts: Facts) -> None:
+def test_everything_at_5000_guests_takes_five_calls(lab: labs.Lab, facts: Facts, pve: Pve) -> None:
     grow_fleet(lab)
+    pve.post("/pools", poolid="proximity-ports")
     lab.journal_book.clear()
     result = facts()
     assert result["calls"] == {"reads": 5, "writes": 0, "polls": 0}
     assert len(lab.journal()) == 5
+    assert lab.journal()[-1].path == "/cluster/mapping/dir"
     cluster = result["cluster"]
     assert (len(cluster["apps"]), len(cluster["unmanaged"]), len(cluster["nodes"])) == (4500, 500, 16)
     assert sum(node["containers"] for node in cluster["nodes"]) == 5000
@@ -107,7 +109,7 @@ def test_a_copy_is_told_from_its_app(three: labs.Lab, facts: Facts, pve: Pve) ->
 
 
 def test_one_guest_that_fails_keeps_its_failure_to_itself(three: labs.Lab, facts: Facts) -> None:
-    three.fault("500", path=".*/lxc/8100/config", reason="broken file", times=99)
+    three.fault("500", path=".*/lxc/8100/.*", reason="broken file", times=99)
     feeds, code = facts(gather_subset=["apps", "records"])["cluster"]["apps"]
     assert "broken file" in feeds["problem"]
     assert (feeds["record"], code["record"]["name"], code["problem"]) == (None, "code", "")
@@ -124,7 +126,12 @@ def test_backups_are_counted_from_storages(three: labs.Lab, facts: Facts, pve: P
 def test_reserved_ports_are_in_use(three: labs.Lab, facts: Facts, pve: Pve) -> None:
     page = "proximity ports 1: 8200=shop.htk6z5 8201=old@105.htk6z5"
     pve.post("/cluster/mapping/dir", id="proximity-ports", map="node=ledger,path=/ledger", description=page)
-    ports = facts(gather_subset=["ports"])["cluster"]["ports"]
+    unannounced = facts(gather_subset=["ports"])
+    assert (unannounced["calls"]["reads"], unannounced["cluster"]["ports"]["public"]["used"]) == (1, 3), "nothing tells of reservations"
+    pve.post("/pools", poolid="proximity-ports")
+    result = facts(gather_subset=["ports"])
+    assert result["calls"]["reads"] == 2
+    ports = result["cluster"]["ports"]
     assert [(pair["public"], pair["name"], pair["vmid"], pair["by"]) for pair in ports["pairs"][3:]] == [
         (8200, "shop", None, "reserved"),
         (8201, "old", 105, "adopted"),
@@ -132,11 +139,43 @@ def test_reserved_ports_are_in_use(three: labs.Lab, facts: Facts, pve: Pve) -> N
     assert ports["internal"] == {"first": 9100, "last": 9999, "used": 5, "free": 895}
 
 
+def test_an_adopted_container_has_the_pair_that_its_tags_announce(three: labs.Lab, facts: Facts) -> None:
+    plant_app(three, 105, "shop", ours=False, tags="proximity;slot-8200;mine")
+    cluster = facts(gather_subset=["apps", "ports"])["cluster"]
+    (shop,) = [app for app in cluster["apps"] if app["vmid"] == 105]
+    assert (shop["ports"], shop["entry"]) == ({"public": 8200, "internal": 9200}, "mine")
+    assert cluster["ports"]["pairs"][3:] == [{"public": 8200, "internal": 9200, "name": "shop", "vmid": 105, "by": "adopted"}]
+    assert cluster["ports"]["public"]["used"] == 4
+
+
 def test_a_ledger_that_is_none_leaves_the_rest(three: labs.Lab, facts: Facts, pve: Pve) -> None:
     pve.post("/cluster/mapping/dir", id="proximity-ports", map="node=ledger,path=/ledger", description="somebody's own")
+    pve.post("/pools", poolid="proximity-ports")
     cluster = facts(gather_subset=["apps", "ports"])["cluster"]
     assert (len(cluster["apps"]), cluster["ports"]["public"]["used"]) == (2, 3)
     assert "The ledger cannot be read" in cluster["denied"][0]["said"]
+
+
+def test_settings_are_held_against_the_bridges_of_each_node(three: labs.Lab, facts: Facts) -> None:
+    grow_fleet(three, guests=0, nodes=3)
+    three.cluster.nodes["pve3"].online = False
+    result = facts(gather_subset=["settings"], defaults={"network": {"bridge": "vmbr0"}})
+    assert result["calls"]["reads"] == 3, "the list, and one for each node that is online"
+    settings = result["cluster"]["settings"]
+    assert (settings["ok"], settings["problems"], set(settings["bridges"])) == (True, [], {"pve1", "pve2"})
+    wrong = facts(gather_subset=["settings"], defaults={"network": {"bridge": "vmbr9"}})["cluster"]["settings"]
+    assert not wrong["ok"]
+    assert "Node pve2 has no bridge 'vmbr9' (it has vmbr0): no new app is put there." in wrong["problems"]
+    three.cluster.nodes["pve2"].bridges.clear()
+    partly = facts(gather_subset=["settings"])["cluster"]["settings"]
+    assert (partly["ok"], len(partly["problems"])) == (True, 1)
+
+
+def test_senseless_settings_are_refused_before_any_call(three: labs.Lab, facts: Facts) -> None:
+    three.journal_book.clear()
+    result = facts(gather_subset=["settings"], defaults={"network": {"subnet": "10.0.0.0/24", "gateway": "10.9.0.1"}})
+    assert "defaults.network.gateway 10.9.0.1 is no host of defaults.network.subnet 10.0.0.0/24: correct one of them." in result["msg"]
+    assert three.journal() == []
 
 
 def test_details_of_nodes(three: labs.Lab, facts: Facts) -> None:
@@ -174,6 +213,7 @@ def test_a_limited_token_is_told_what_it_lacks_and_sees_what_it_may(three: labs.
     assert lacks["backup", "/vms"] == ["VM.Backup"]
     assert lacks["deploy", "/storage/local-lxc"] == ["Datastore.AllocateSpace"]
     assert lacks["ledger", "/mapping/dir"] == ["Mapping.Modify"]
+    assert lacks["ledger", "/pool/proximity-ports"] == ["Pool.Allocate", "Pool.Audit"]
     assert rights["features"]["power"] == "no"
     assert not cluster["health"]["ok"]
     assert "The token may not power: it lacks VM.PowerMgmt on /vms." in cluster["health"]["problems"]

@@ -169,6 +169,20 @@ def test_the_cache_is_asked_first_and_knows_no_secret(three: labs.Lab, read: Rea
     assert three.journal() != [], "another question is asked anew"
 
 
+def test_the_cache_keeps_each_cluster_for_itself(
+    three: labs.Lab, read: Read, cluster: dict[str, Any], dead: dict[str, Any], tmp_path: Path
+) -> None:
+    cache = {"cache": True, "cache_plugin": "jsonfile", "cache_connection": str(tmp_path / "cache")}
+    assert _hosts(read([dead, cluster], **cache)) == ["code", "feeds"]
+    three.journal_book.clear()
+    assert _hosts(read([dead, cluster], **cache)) == ["code", "feeds"]
+    assert three.journal() == [], "what the living one told is kept"
+    revived = {**cluster, "name": "dead"}
+    assert "code.dead" in _hosts(read([revived, cluster], **cache))
+    assert {call.path for call in three.journal()} == {"/cluster/resources", "/cluster/status"}
+    assert len(three.journal()) == 2, "only the one that came back is asked"
+
+
 def test_what_stands_in_notes_is_never_a_template(three: labs.Lab, read: Read) -> None:
     config = three.cluster.guests[8100].config
     config["description"] = config["description"].replace('"anna"', '"{{ 1 + 1 }}"')

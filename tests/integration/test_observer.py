@@ -13,9 +13,12 @@ from ansible_collections.proximity.platform.plugins.module_utils.arguments impor
 from ansible_collections.proximity.platform.plugins.module_utils.controller import identify
 from ansible_collections.proximity.platform.plugins.module_utils.observer import nothing_observed, observe
 from ansible_collections.proximity.platform.plugins.module_utils.planner.apps import plan_apps
+from ansible_collections.proximity.platform.plugins.module_utils.resources.guests import making_has_ended, observe_config
 from ansible_collections.proximity.platform.plugins.module_utils.spec import desired_app
 from integration.definition import DEFINITION
 from integration.pve import Pve, Result, Run
+
+TEMPLATE = "local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst"
 
 
 def _client(connection: dict[str, Any]) -> Client:
@@ -37,7 +40,7 @@ def test_apps_share_one_observation(app: Run, lab: labs.Lab, connection: dict[st
 
 
 def test_guest_that_goes_while_it_is_looked_at(app: Run, lab: labs.Lab, pve: Pve, deployed: Result) -> None:
-    lab.fault("latency", method="GET", path=".*/config", seconds=1)
+    lab.fault("latency", method="GET", path=".*/pending", seconds=1)
     path = f"/nodes/pve1/lxc/{deployed['vmid']}"
 
     def destroy() -> None:
@@ -55,7 +58,7 @@ def test_guest_that_goes_while_it_is_looked_at(app: Run, lab: labs.Lab, pve: Pve
 
 
 def test_failed_read_of_a_guest_that_is_there_is_an_error(app: Run, lab: labs.Lab, deployed: Result) -> None:
-    lab.fault("status", method="GET", path=".*/config", status=500, reason="disk read error")
+    lab.fault("status", method="GET", path=".*/pending", status=500, reason="disk read error")
     result = app()
     assert result["failed"]
     assert "500 disk read error" in result["msg"]
@@ -71,3 +74,16 @@ def test_guest_in_the_making_is_waited_for(app: Run, lab: labs.Lab, pve: Pve) ->
     assert result["app"]["vmid"] == slot + 1
     assert result["calls"]["polls"] > 1
     pve.wait(upid)
+
+
+def test_guest_whose_making_broke_off_is_told_from_one_in_the_making(app: Run, lab: labs.Lab, pve: Pve, connection: dict[str, Any]) -> None:
+    client = _client(connection)
+    slot = app(check=True)["app"]["vmid"]
+    assert not making_has_ended(client, "pve1", slot), "nobody makes it"
+    lab.fault("task-hangs", type="vzcreate", at="begin", seconds=0)
+    upid = pve.post("/nodes/pve1/lxc", vmid=slot, ostemplate=TEMPLATE, rootfs="local-lxc:1")
+    assert not making_has_ended(client, "pve1", slot)
+    lab.cluster.tasks[upid].stopping = True
+    pve.wait(upid)
+    assert making_has_ended(client, "pve1", slot)
+    assert observe_config(client, "pve1", slot).lock == "create", "this is what it leaves behind"

@@ -95,7 +95,9 @@ class Conditions:
         return any((each.fault.name, each.site.name, each.subject) == (name, site.name, subject) for each in self._held)
 
     def _settle_door(self, fault: Fault, site: Site, node: Node) -> None:
-        site.doors[node.name].keep(closed=self._holds("refuse", site, node.name))
+        """Connections are refused, those of the other nodes as well."""
+        node.port_open = not self._holds("refuse", site, node.name)
+        site.doors[node.name].keep(closed=not node.port_open)
 
     def _settle_ssh(self, fault: Fault, site: Site, node: Node) -> None:
         node.ssh = node.online and not self._holds("ssh-down", site, node.name)

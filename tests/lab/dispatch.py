@@ -79,7 +79,7 @@ def _perform(cluster: Cluster, asked: str, user: str, request: Request) -> tuple
     with cluster.lock:
         check_declared(cluster, user, spec.rights, params)
         if "node" in in_path:
-            cluster.node(in_path["node"])
+            _pass_on(cluster, asked, in_path["node"])
     call = Call(cluster, asked, user, request.method, request.path, verify(cluster.table, spec, params), dict(request.files))
     if not route.locked:
         return call, route.handler(call)
@@ -89,6 +89,12 @@ def _perform(cluster: Cluster, asked: str, user: str, request: Request) -> tuple
         if before:
             call.changes = changes_between(before, _config_in(cluster, in_path))
         return call, data
+
+
+def _pass_on(cluster: Cluster, asked: str, node: str) -> None:
+    """To the node of the path, by its own port."""
+    if not cluster.node(node).port_open and node != asked:
+        raise Refusal(595, "Connection refused")
 
 
 def _config_in(cluster: Cluster, in_path: Mapping[str, str]) -> dict[str, Any]:

@@ -19,6 +19,8 @@ class Node:
     memory: int = 16 * 1024**3
     disk: int = 100 * 1024**3
     online: bool = True
+    port_open: bool = True
+    """Whether its API takes connections, from clients and from other nodes."""
     ssh: bool = True
     """Whether SSH answers; simulated nodes have none, and only tell."""
     booted: float = 0.0

@@ -158,6 +158,13 @@ def test_passing_failure_of_a_read_is_repeated(server: Server, client: Client, w
     assert client.calls == {"reads": 3, "writes": 0, "polls": 0}
 
 
+def test_pauses_are_drawn_at_random(server: Server, connection: Connection, watch: Watch) -> None:
+    drawn = iter([0.25, 0.5, 0.75])
+    server.answers = [(503, "busy", {"data": None})] * 3 + [OK]
+    assert Client(connection, clock=Clock(watch.clock().now, watch.sleep, lambda: next(drawn))).get("/version") == 1
+    assert watch.slept == [0.125, 0.5, 1.5], "so that many who failed at once do not come back at once"
+
+
 def test_repeating_ends_with_its_time(server: Server, client: Client, watch: Watch) -> None:
     server.answers = [(503, "busy", {"data": None})]
     with pytest.raises(ApiError, match="503 busy"):
@@ -225,6 +232,20 @@ def test_answer_of_something_else_is_told(server: Server, client: Client, answer
     server.answers = [answer]
     with pytest.raises(ApiError, match="does not answer as Proxmox VE does"):
         client.get("/version")
+
+
+def test_answer_that_was_cut_short_is_asked_for_again(server: Server, client: Client, watch: Watch) -> None:
+    server.answers = [OK, (200, "OK", b'{"data":'), OK]
+    assert (client.get("/version"), client.get("/version")) == (1, 1)
+    assert watch.slept == [0.5]
+
+
+def test_write_whose_answer_was_cut_short_may_have_happened(server: Server, client: Client) -> None:
+    server.answers = [OK, (200, "OK", b'{"data":')]
+    client.get("/version")
+    with pytest.raises(OutcomeUnknown, match="gave an answer that was cut short"):
+        client.post("/nodes/pve1/lxc", vmid=8100)
+    assert len(server.requests) == 2
 
 
 def test_read_only_client_never_writes(server: Server, connection: Connection) -> None:

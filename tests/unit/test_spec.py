@@ -78,6 +78,26 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+DEFAULTS_REFUSED = [
+    ({"resources": {"memory_mb": 8}}, "defaults.resources.memory_mb is '8': give a whole number, 16 or more."),
+    ({"network": {"bridge": "a bridge"}}, "defaults.network.bridge is 'a bridge': give the name of a bridge, such as vmbr0."),
+    ({"network": {"subnet": "10.0.0.5/24"}}, "defaults.network.subnet is '10.0.0.5/24': give an IPv4 network, such as 10.0.0.0/24"),
+    ({"network": {"gateway": "10.0.0.1"}}, "there is no defaults.network.subnet: say which network it leads out of."),
+    (
+        {"network": {"subnet": "10.0.0.0/24", "gateway": "here"}},
+        "defaults.network.gateway is 'here': give an IPv4 address, such as 10.0.0.1.",
+    ),
+    (
+        {"network": {"subnet": "10.0.0.0/24", "gateway": "10.0.1.1"}},
+        "defaults.network.gateway 10.0.1.1 is no host of defaults.network.subnet",
+    ),
+    ({"network": {"subnet": "10.0.0.0/24", "gateway": "10.0.0.255"}}, "10.0.0.255 is no host of defaults.network.subnet 10.0.0.0/24"),
+    ({"network": {"dns": ["one.one"]}}, "defaults.network.dns holds 'one.one': give addresses of name servers, such as 10.0.0.1."),
+    ({"network": {"vlan": 5000}}, "defaults.network.vlan is 5000: give a number from 1 to 4094, or 0 for none."),
+]
+REFUSED += [({"defaults": defaults}, sentence) for defaults, sentence in DEFAULTS_REFUSED]
+
+
 @pytest.mark.parametrize(("params", "sentence"), REFUSED, ids=lambda value: "" if isinstance(value, dict) else value[:50])
 def test_senseless_wish_is_refused(params: dict[str, Any], sentence: str) -> None:
     with pytest.raises(SpecError) as refusal:
@@ -119,6 +139,25 @@ def test_address_without_a_gateway_has_none() -> None:
     assert desired_app({"name": "feeds", "network": {"vlan": 7}}).network.gateway is None
 
 
+@pytest.mark.parametrize(
+    ("address", "gateway", "understood"),
+    [
+        ("10.0.0.5", None, ("10.0.0.5/24", "10.0.0.1")),
+        ("10.0.0.5/24", None, ("10.0.0.5/24", "10.0.0.1")),
+        ("10.0.0.5/24", "10.0.0.9", ("10.0.0.5/24", "10.0.0.9")),
+        ("10.0.0.5/24", "", ("10.0.0.5/24", "")),
+        ("10.0.0.5/16", None, ("10.0.0.5/16", "")),
+        ("10.0.1.5/24", None, ("10.0.1.5/24", "")),
+        ("dhcp", None, ("dhcp", "")),
+        (None, None, (None, None)),
+    ],
+)
+def test_address_of_the_default_subnet_is_completed(address: str | None, gateway: str | None, understood: tuple[str, str]) -> None:
+    defaults = {"network": {"subnet": "10.0.0.0/24", "gateway": "10.0.0.1"}}
+    network = desired_app({"name": "feeds", "network": {"address": address, "gateway": gateway}, "defaults": defaults}).network
+    assert (network.address, network.gateway) == understood
+
+
 def test_app_that_is_to_go_needs_no_options() -> None:
     app = desired_app({"name": "feeds", "state": "absent", "definition": DEFINITION})
     assert (app.entry, app.release) == ("hello", None)
@@ -137,3 +176,12 @@ def test_environment_gives_its_names_only() -> None:
     assert app.release
     assert app.release.environment == ("EXTRA",)
     assert "hush-hush" not in repr(app)
+
+
+@pytest.mark.parametrize(
+    ("source", "told"), [("", ""), ("catalog", ""), ("git.example.com/team/catalog@0123456789", "git.example.com/team/catalog@0123456789")]
+)
+def test_catalog_of_ones_own_is_named(source: str, told: str) -> None:
+    app = desired_app({"name": "feeds", "options": {"greeting": "hi"}, "definition": {**DEFINITION, "source": source}})
+    assert app.release
+    assert app.release.catalog == told

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ..errors import Timeout
+from ..errors import StateMoved, Timeout
 from ..plans import Step
 from ..resources import guests
 from . import Deed, Task
@@ -29,8 +29,19 @@ def _runs_soon(task: Task, step: Step) -> bool:
 
 
 def _update(task: Task, step: Step) -> list[str]:
-    guests.update_config(task.client, task.node_of(step), step.id, step.after or {}, task.plan.digest)
+    guests.update_config(task.client, task.node_of(step), step.id, step.after or {}, _digest(task, step))
     return []
+
+
+def _digest(task: Task, step: Step) -> str:
+    """The one that was observed; read anew where the plan itself has changed it: the digest covers a guest's snapshots too."""
+    earlier = task.plan.steps[: task.plan.steps.index(step)]
+    if not any((each.verb, each.kind) == ("delete", "snapshot") for each in earlier):
+        return task.plan.digest
+    config = guests.observe_config(task.client, task.node_of(step), step.id)
+    if any(getattr(config, key) != value for key, value in (step.before or {}).items()):
+        raise StateMoved("somebody else changed it meanwhile", 0, "GET", f"/nodes/{task.node_of(step)}/lxc/{step.id}/pending")
+    return config.digest
 
 
 def _grow(task: Task, step: Step) -> list[str]:

@@ -12,6 +12,7 @@ from ..claims import PortRange
 from ..model import GuestConfig, Live, Record
 from ..wire.notes import record_data
 from .question import Question
+from .sums import slot_of_tags
 
 Row = dict[str, Any]
 MANAGED = "proximity"
@@ -22,13 +23,13 @@ SETTLED = frozenset({"running", "stopped"})
 
 def describe_guest(guest: Row, slots: PortRange) -> Row:
     """An app as far as one call knows it: what its tags say, and its slot's ports."""
-    own = 0 <= guest["vmid"] - slots.first_vmid < slots.size
+    slot = next((each for each in (slot_of_tags(guest["tags"]), guest["vmid"]) if each in slots.slots), None)
     entry, revision = _read_tags(guest["tags"])
     return {
         **guest,
         "entry": entry,
         "revision": revision,
-        "ports": slots.ports(guest["vmid"]) if own else None,
+        "ports": slots.ports(slot) if slot else None,
         "power": guest["status"],
         "owner": None,
         "address": None,
@@ -45,7 +46,7 @@ def _read_tags(tags: Iterable[str]) -> tuple[str | None, str | None]:
     for tag in tags:
         if tag.startswith("rev-"):
             revision = tag[4:]
-        elif tag != MANAGED:
+        elif tag != MANAGED and not tag.startswith("slot-"):
             entry = tag
             others += 1
     return (entry if others == 1 else None), revision

@@ -13,6 +13,7 @@ from ..api import Client
 from ..errors import ApiError, PlanError
 from ..model import GuestConfig
 from ..resources.archives import observe_backups
+from ..resources.cluster import observe_bridges
 from ..resources.figures import Figures, observe_figures
 from ..resources.guests import observe_config, observe_live
 from ..resources.ledger import observe_ledger
@@ -21,7 +22,7 @@ from ..resources.permissions import observe_permissions
 from .apps import MANAGED, Row, add_live, add_record, choice, copies_of, describe_guest, first_choice
 from .question import Question
 from .rights import judge_rights
-from .sums import count_backups, count_ports, judge_health
+from .sums import count_backups, count_ports, judge_bridge, judge_health
 
 READERS: dict[str, Callable[[Client], Any]] = {
     "version": observe_version,
@@ -48,7 +49,7 @@ def gather(client: Client, question: Question) -> dict[str, Any]:
         if name in wanted:
             seen[name] = _permitted(denied, name, READERS[name], client)
             seen.setdefault("latency_ms", round((client.clock.now() - started) * 1000))
-    if "ports" in question.parts:
+    if "ports" in question.parts and question.slots.ledger in seen["figures"].pools:
         seen["ledger"] = _permitted(denied, "ledger", observe_ledger, client, question.slots.ledger)
     answer = _answer_plainly(client, question, seen)
     if "figures" in seen:
@@ -70,7 +71,7 @@ def _answer_plainly(client: Client, question: Question, seen: Mapping[str, Any])
         }
     answer |= {part: seen[part] for part in ("version", "quorum") if part in question.parts}
     if "health" in question.parts:
-        rights = judge_rights(seen["permissions"] or {}, seen["figures"].storages)
+        rights = judge_rights(seen["permissions"] or {}, seen["figures"].storages, question.slots.ledger)
         answer["health"] = judge_health(seen, rights)
     return answer
 
@@ -90,7 +91,10 @@ def _answer_figures(client: Client, question: Question, seen: Mapping[str, Any],
     if "copies" in parts:
         answer["copies"] = guests.copies
     if "ports" in parts:
-        answer["ports"] = count_ports(figures.guests, seen["ledger"].claims if seen["ledger"] else (), question.slots)
+        ledger = seen.get("ledger")
+        answer["ports"] = count_ports((*figures.guests, *figures.machines), ledger.claims if ledger else (), question.slots)
+    if "settings" in parts:
+        answer["settings"] = _settings(client, question, figures, denied)
     if "backups" in parts:
         answer["backups"] = _backups(client, question, figures, denied)
     return answer
@@ -172,6 +176,17 @@ def _detailed(client: Client, node: Row) -> Row:
         return {**observe_node_details(client, node["name"]), "problem": ""}
     except ApiError as error:
         return {"problem": f"It could not be read: {error.said}."}
+
+
+def _settings(client: Client, question: Question, figures: Figures, denied: list[dict[str, Any]]) -> dict[str, Any]:
+    """Hold the default network against the bridges of each node that is online."""
+    online = [node["name"] for node in figures.nodes if node["online"]]
+
+    def read(node: str) -> list[str]:
+        return sorted(_permitted(denied, f"bridges of node {node}", observe_bridges, client, node) or ())
+
+    with ThreadPoolExecutor(min(question.threads, len(online) or 1)) as pool:
+        return judge_bridge(question.defaults.network.bridge, dict(zip(online, pool.map(read, online), strict=True)))
 
 
 def _backups(client: Client, question: Question, figures: Figures, denied: list[dict[str, Any]]) -> dict[str, Any]:

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..claims import PortRange
+from ..defaults import parse_defaults
+from ..desired import Defaults
 from ..errors import SpecError
 from ..ranges import parse_port_range
 
 USUAL = ("connection", "version", "quorum", "health", "nodes", "storages", "apps", "unmanaged", "ports")
-EXTRA = ("node_details", "records", "addresses", "copies", "backups")
+EXTRA = ("settings", "node_details", "records", "addresses", "copies", "backups")
 """These cost a call for each node, app or storage."""
 PARTS = (*USUAL, *EXTRA)
 THREADS = range(1, 33)
@@ -29,6 +31,7 @@ class Question:
     text: str = ""
     slots: PortRange = field(default_factory=PortRange)
     threads: int = 8
+    defaults: Defaults = field(default_factory=Defaults)
 
     def having(self, parts: Iterable[str]) -> Question:
         return replace(self, parts=frozenset(parts))
@@ -51,4 +54,5 @@ def question_of(params: Mapping[str, Any]) -> Question:
         text=(params.get("text") or "").lower(),
         slots=parse_port_range(params.get("port_range") or {}),
         threads=threads,
+        defaults=parse_defaults(params.get("defaults") or {}),
     )

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..resources.permissions import Permissions
@@ -29,7 +29,7 @@ class Feature:
     optional: bool = False
 
 
-VMS, STORAGE = "/vms", "/storage"
+VMS, STORAGE, LEDGER = "/vms", "/storage", "/pool/{ledger}"
 CONFIG = tuple(f"VM.Config.{part}" for part in ("CPU", "Disk", "Memory", "Network", "Options"))
 FEATURES = (
     Feature("see", (Need(VMS, ("VM.Audit",)), Need(STORAGE, ("Datastore.Audit",)), Need("/nodes", ("Sys.Audit",)))),
@@ -58,14 +58,14 @@ FEATURES = (
     Feature("snapshot", (Need(VMS, ("VM.Snapshot", "VM.Snapshot.Rollback")),)),
     Feature("migrate", (Need(VMS, ("VM.Migrate",)),)),
     Feature("templates", (Need(STORAGE, ("Datastore.AllocateTemplate",), "vztmpl"), Need("/nodes", ("Sys.AccessNetwork",)))),
-    Feature("ledger", (Need("/mapping/dir", ("Mapping.Modify",)),)),
+    Feature("ledger", (Need("/mapping/dir", ("Mapping.Modify",)), Need(LEDGER, ("Pool.Allocate", "Pool.Audit")))),
     Feature("pools", (Need("/pool", ("Pool.Allocate", "Pool.Audit")),), optional=True),
     Feature("quorum", (Need("/", ("Sys.Audit",)),), optional=True),
 )
 
 
-def judge_rights(permissions: Permissions, storages: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Say of every feature whether it works (`yes`, `partly`, `no`), and what is missing where.
+def judge_rights(permissions: Permissions, storages: Iterable[Mapping[str, Any]], ledger: str = "proximity-ports") -> dict[str, Any]:
+    """Say of every feature whether it works (`yes`, `partly`, `no`), and what is missing where. `ledger` names the pool that tells of it.
 
     Partly: the privilege is held on some of the storages, or on something beneath the path.
     """
@@ -76,7 +76,8 @@ def judge_rights(permissions: Permissions, storages: Iterable[Mapping[str, Any]]
     verdicts: dict[str, str] = {}
     missing: list[dict[str, Any]] = []
     for feature in FEATURES:
-        judged = [_judge(need, permissions, sorted(places.get(need.content, ()))) for need in feature.needs]
+        needs = [replace(need, path=need.path.format(ledger=ledger)) for need in feature.needs]
+        judged = [_judge(need, permissions, sorted(places.get(need.content, ()))) for need in needs]
         verdicts[feature.name] = min((verdict for verdict, _lacks in judged), key=("no", "partly", "yes").index)
         missing += [{"feature": feature.name, **lack} for _verdict, lacks in judged for lack in lacks]
     return {"features": verdicts, "missing": missing}

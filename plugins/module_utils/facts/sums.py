@@ -8,9 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..claims import Claim, PortRange
+from ..model import Guest
 from .rights import stopped_features
 
 Row = Mapping[str, Any]
+USUAL_BRIDGE = "vmbr0"
+"""What `placement.py` takes where nothing else is said."""
 
 
 def judge_health(seen: Mapping[str, Any], rights: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,11 +39,37 @@ def judge_health(seen: Mapping[str, Any], rights: Mapping[str, Any]) -> dict[str
     }
 
 
-def count_ports(guests: Iterable[Row], claims: Iterable[Claim], slots: PortRange) -> dict[str, Any]:
+def judge_bridge(wish: str | None, bridges: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Whether new apps find their bridge. A node without it is passed over, so that it takes all of them to be wrong."""
+    bridge = wish or USUAL_BRIDGE
+    lacking = {node: names for node, names in bridges.items() if bridge not in names}
+    problems = [
+        f"Node {node} has no bridge '{bridge}' (it has {', '.join(names) or 'none'}): no new app is put there."
+        for node, names in lacking.items()
+    ]
+    return {
+        "ok": len(lacking) < len(bridges),
+        "problems": problems,
+        "bridge": bridge,
+        "bridges": {node: list(names) for node, names in bridges.items()},
+    }
+
+
+def slot_of_tags(tags: Sequence[str]) -> int:
+    """The slot that an adopted guest announces in its tags; 0 for any other."""
+    return Guest(0, "", tags=tuple(tags)).slot if any(tag.startswith("slot-") for tag in tags) else 0
+
+
+def count_ports(guests: Sequence[Row], claims: Iterable[Claim], slots: PortRange) -> dict[str, Any]:
     """Both ranges, and what holds which pair: a guest's number, an adopted guest, or a reservation."""
     ours = [guest for guest in guests if 0 <= guest["vmid"] - slots.first_vmid < slots.size]
     pairs = [{**slots.ports(guest["vmid"]), "name": guest["name"], "vmid": guest["vmid"], "by": "number"} for guest in ours]
     taken = {guest["vmid"] for guest in ours}
+    for guest in guests:
+        slot = slot_of_tags(guest["tags"])
+        if slot in slots.slots and slot not in taken:
+            taken.add(slot)
+            pairs.append({**slots.ports(slot), "name": guest["name"], "vmid": guest["vmid"], "by": "adopted"})
     for claim in claims:
         if claim.slot not in taken and 0 <= claim.slot - slots.first_vmid < slots.size:
             by = "adopted" if claim.vmid else "reserved"

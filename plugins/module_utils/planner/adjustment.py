@@ -10,10 +10,27 @@ from typing import Any
 
 from ..desired import DesiredApp
 from ..errors import PlanError
-from ..model import GuestConfig, Live, Observed, Record
+from ..model import GuestConfig, Live, Observed, Record, SafetyPoint
 from ..plans import AppPlan, Step
 from . import facts
-from .records import SETTLED, address_of, next_record, notes_of, refuse_leased, refuse_locked, tags_of, taken_lease, users_tags
+from .leftovers import clone_leftovers
+from .moving import arranged, node_after, plan_move
+from .records import (
+    SETTLED,
+    address_of,
+    changed_config,
+    is_unfinished_clone,
+    next_record,
+    notes_of,
+    refuse_leased,
+    refuse_locked,
+    tags_of,
+    taken_lease,
+    users_tags,
+)
+from .restarts import plan_restart
+from .rollback import is_going_back, resume_rollback
+from .safety import plan_safety
 from .search import Found
 
 CLOCKS_DIFFER = timedelta(minutes=1)
@@ -27,34 +44,43 @@ def plan_adjustment(app: DesiredApp, found: Found, observed: Observed) -> AppPla
             f"App {app.name} (guest {guest.vmid}) was adopted as it is, and nothing is rolled out over it. "
             "Leave out catalog_id and definition."
         )
+    if is_going_back(record) and (returning := resume_rollback(app, found, observed)):
+        return returning
     live = facts.live(observed, guest.node, guest.vmid)
     rollout = needs_rollout(app, record)
-    record_after = _next_record(app, record, rollout, observed)
-    config_steps = changed_config(config, _wished(app, found) | _record_keys(app, found, record_after, live))
-    steps = (*config_steps, *_disk_steps(app, config), *_power_steps(app, found, live, rollout, observed))
+    if rollout:
+        _refuse_exhausted(app, record)
+    safety = plan_safety(app, found, rollout, observed)
+    runs = live.running and app.state != "stopped"  # what is to be stopped goes after that
+    move = plan_move(app, found, runs, rollout, observed)
+    record_after = _next_record(app, record, rollout, move.kept(safety.points), observed)
+    power = _power_steps(app, found, live, rollout, observed)
+    restart = plan_restart(app, config, _wished(app, found), live, power)
+    config_steps = changed_config(config, restart.wished | _record_keys(app, found, record_after, live))
+    before = (*clone_leftovers(record, observed), *safety.prunes, *move.prunes, *config_steps, *_disk_steps(app, config))
+    restarts = () if move.steps and runs else restart.steps  # it is started anew where it goes
+    stops, starts = ([step for step in restart.rest if (step.verb == "stop") == is_stop] for is_stop in (True, False))
+    steps = arranged((*before, *restarts, *safety.makes, *stops, *move.steps, *starts), guest.node)
     if steps:
         refuse_locked(app, guest, config)
-    moved = (
-        [f"App {app.name} is on node {guest.node}, not on {app.node}: node counts only when an app is created."]
-        if app.node not in (None, guest.node)
-        else []
-    )
     return AppPlan(
         name=app.name,
         vmid=guest.vmid,
-        node=guest.node,
+        node=node_after(steps, guest.node),
         digest=config.digest,
         steps=steps,
         converge=app.state != "stopped" and (rollout or app.verify),
         first=not record.revision and not record.adopted,
-        warnings=tuple(moved),
+        warnings=(*move.warnings, *restart.warnings),
     )
 
 
 def needs_rollout(app: DesiredApp, record: Record) -> bool:
     """Whether work in the guest is needed: another revision, or one whose work has not been finished."""
-    if app.release is None or app.state == "stopped":
+    if app.state == "stopped":
         return False
+    if app.release is None:
+        return is_unfinished_clone(record)
     return {record.revision, record.wanted} != {app.release.revision} or record.status not in SETTLED
 
 
@@ -63,13 +89,6 @@ def _record_keys(app: DesiredApp, found: Found, record: Record, live: Live) -> d
     changed = record is not found.record
     notes = notes_of(app, record, found.config.notes, address_of(found.config, live)) if changed else None
     return {"tags": tags_of(record, kept), "notes": notes}
-
-
-def changed_config(config: GuestConfig, wished: dict[str, Any]) -> list[Step]:
-    """One step for the keys that are managed (not None) and differ."""
-    differing = {key: value for key, value in wished.items() if value is not None and value != getattr(config, key)}
-    before = {key: getattr(config, key) for key in differing}
-    return [Step("update", "config", config.vmid, before, differing)] if differing else []
 
 
 def _wished(app: DesiredApp, found: Found) -> dict[str, Any]:
@@ -88,15 +107,26 @@ def _wished(app: DesiredApp, found: Found) -> dict[str, Any]:
     }
 
 
-def _next_record(app: DesiredApp, record: Record, rollout: bool, observed: Observed) -> Record:
-    changes: dict[str, Any] = {} if app.owner is None else {"owner": app.owner}
-    if rollout and app.release:
-        again = record.wanted == app.release.revision
+def _refuse_exhausted(app: DesiredApp, record: Record) -> None:
+    """A schedule that runs every hour must not take an app down every hour for an update that never becomes healthy."""
+    if app.release and record.failed == app.release.revision and 0 < app.update_attempts <= record.attempt and record.status in SETTLED:
+        raise PlanError(
+            f"App {app.name} (guest {record.vmid}) runs {record.entry_version} ({record.revision}), and {app.release.version} "
+            f"({record.failed}) is not tried again after {record.attempt} attempts. {record.error} "
+            "Mend the cause and set update_attempts higher, or wish for something else."
+        )
+
+
+def _next_record(app: DesiredApp, record: Record, rollout: bool, safety: tuple[SafetyPoint, ...], observed: Observed) -> Record:
+    changes: dict[str, Any] = {"safety": safety} if app.owner is None else {"safety": safety, "owner": app.owner}
+    if rollout:
+        wanted = app.release.revision if app.release else record.wanted
+        again = wanted in (record.wanted, record.failed)
         lease = taken_lease(app, record, observed)
         changes |= {
-            "status": "updating" if record.revision else "deploying",
-            "wanted": app.release.revision,
-            "environment": app.release.environment,
+            "status": "updating" if record.revision else "cloning" if record.source else "deploying",
+            "wanted": wanted,
+            "environment": app.release.environment if app.release and not record.revision else record.environment,
             "step": "",
             "error": "",
             "lease": lease,

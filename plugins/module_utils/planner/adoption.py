@@ -17,11 +17,10 @@ from ..errors import PlanError
 from ..model import Cluster, Fact, FactsNeeded, Guest, GuestConfig, Live, Notes, Observed, Record, name_of_host
 from ..plans import AppPlan, Plan, Step
 from . import facts
-from .adjustment import changed_config
 from .collection import collect
 from .detection import Detected, detect
 from .ports import claim_step, release_step
-from .records import OUR_TAG, address_of, next_record, notes_of, tags_of
+from .records import OUR_TAG, address_of, changed_config, next_record, notes_of, tags_of
 from .search import Found
 from .slots import first_free
 
@@ -58,6 +57,8 @@ def _plan_adoption(adoptee: Adoptee, wish: DesiredAdoption, observed: Observed, 
     config = facts.configs(observed, [guest])[guest.vmid]
     live, ledger = facts.known(observed, facts.live_fact(guest.node, guest.vmid), facts.ledger_fact(wish.port_range.ledger))
     record = _own_record(guest, config)
+    if adoptee.updated and not (record and record.adopted):
+        raise PlanError(f"Guest {guest.vmid} is not adopted, so that an update of it cannot be noted. Adopt it first.")
     if record and not record.adopted:
         told = f"Guest {guest.vmid} is app {record.name} already, which Proximity has made: there is nothing to adopt."
         return AppPlan(str(guest.vmid), guest.vmid, guest.node, warnings=(told,))
@@ -206,6 +207,8 @@ def _record(
         known = {**before, **{key: before.get(key) or value for key, value in found.items()}, "slot": slot}
     if adoptee.port:
         known["web"] = {**(known["web"] or asdict(Web("http", 0))), "port": adoptee.port}
+    if adoptee.updated:
+        known["updated"] = adoptee.updated.isoformat()
     changes = {"entry": entry or found_entry, "ports": wish.port_range.ports(slot), "adopted": known}
     return next_record(base, observed, name=name, **changes)
 

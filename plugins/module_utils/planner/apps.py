@@ -8,15 +8,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from ..desired import DesiredApp
+from ..desired import DesiredApp, Report
 from ..errors import PlanError
 from ..model import FactsNeeded, Observed
 from ..plans import AppPlan, Plan
 from .adjustment import plan_adjustment
+from .cloning import plan_clone
 from .collection import collect
 from .creation import plan_creation
 from .deletion import plan_deletion
-from .reports import plan_clean_up, plan_report
+from .reports import plan_clean_up, plan_hold, plan_own_failure, plan_report
 from .search import Search, find_app
 from .slots import Claims
 
@@ -27,9 +28,14 @@ def plan_apps(desired: Sequence[DesiredApp], observed: Observed) -> Plan | Facts
     return collect((app.name, partial(plan_app, app, observed, claims)) for app in desired)
 
 
-def plan_cleanup(app: DesiredApp, node: str, vmid: int, observed: Observed) -> Plan | FactsNeeded:
+def plan_cleanup(app: DesiredApp, vmid: int, observed: Observed) -> Plan | FactsNeeded:
     """Plan to destroy what this run has just failed to create; nothing when it is not there, or not ours."""
-    return collect([(app.name, partial(plan_clean_up, app, node, vmid, observed))])
+    return collect([(app.name, partial(plan_clean_up, app, vmid, observed))])
+
+
+def plan_failure(app: DesiredApp, report: Report, observed: Observed) -> Plan | FactsNeeded:
+    """Plan to say in the record what this run has just failed to do."""
+    return collect([(app.name, partial(plan_own_failure, app, report, observed))])
 
 
 def plan_app(app: DesiredApp, observed: Observed, claims: Claims) -> AppPlan:
@@ -38,6 +44,8 @@ def plan_app(app: DesiredApp, observed: Observed, claims: Claims) -> AppPlan:
     claims.names.add(app.name)
     if app.report:
         return plan_report(app, app.report, observed)
+    if app.hold:
+        return plan_hold(app, app.hold, observed)
     search = find_app(app, observed)
     if app.state == "absent":
         plan = plan_deletion(app, search, observed)
@@ -49,6 +57,8 @@ def plan_app(app: DesiredApp, observed: Observed, claims: Claims) -> AppPlan:
             f"Guest {copy.guest.vmid} on node {copy.guest.node} carries a copy of the record of app {app.name} (guest {copy.record.vmid}), "
             "which is not there itself. Adopt the copy, rename it or remove it; it is neither trusted nor overlooked."
         )
+    elif app.clone:
+        plan = plan_clone(app, app.clone, observed, claims)
     else:
         plan = plan_creation(app, observed, claims)
     return replace(plan, warnings=plan.warnings + _warnings(app, search))
@@ -59,8 +69,16 @@ def _warnings(app: DesiredApp, search: Search) -> tuple[str, ...]:
         f"Guest {each.guest.vmid} on node {each.guest.node} carries a copy of the record of app {app.name}: it is left alone."
         for each in search.copies
     )
-    strangers = (f"Guest {each.vmid} on node {each.node} is named {app.name} too and is no app of Proximity." for each in search.strangers)
-    return (*copies, *strangers, *_small_sizes(app))
+    strangers = (
+        f"Guest {each.vmid} on node {each.node} is named {app.name} and is no app of Proximity: it is left alone."
+        for each in search.strangers
+    )
+    half_made = (
+        f"Guest {each.vmid} on node {each.node} was never finished, and no task makes it any more: it is left alone. "
+        f"Remove it with `pct unlock {each.vmid}` and `pct destroy {each.vmid}` on its node."
+        for each in search.half_made
+    )
+    return (*copies, *strangers, *half_made, *_small_sizes(app))
 
 
 def _small_sizes(app: DesiredApp) -> Iterator[str]:

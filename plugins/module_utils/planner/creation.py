@@ -9,7 +9,7 @@ from typing import Any
 
 from ..desired import DesiredApp, Release
 from ..errors import PlanError
-from ..model import Network, Notes, Observed
+from ..model import Network, Notes, Observed, Resources
 from ..plans import AppPlan, Step
 from . import facts
 from .placement import Place, place_app
@@ -20,19 +20,37 @@ from .slots import Claims, first_free, held_slots
 def plan_creation(app: DesiredApp, observed: Observed, claims: Claims) -> AppPlan:
     if app.release is None:
         raise PlanError(f"App {app.name} does not exist. Give catalog_id or definition to create it.")
+    release = app.release
+    app = _with_defaults(app, release)
     place = place_app(app, observed, claims)
     held = held_slots(app.name, app.port_range, observed)
     taken = {*facts.cluster(observed).guests, *observed.hidden, *claims.vmids, *held.slots}
     vmid = first_free(app.name, app.port_range, taken, held.own)
-    record = new_record(app, app.release, vmid, observed)
+    record = new_record(app, release, vmid, observed)
     after = {
-        **_guest(app, app.release, place),
+        **_guest(app, release, place),
         "tags": tags_of(record, app.tags or ()),
         "notes": notes_of(app, record, Notes()),
         "running": app.state != "stopped",
     }
     claims.add(vmid, place.node, after["memory_mb"])
     return AppPlan(app.name, vmid, place.node, steps=(Step("create", "guest", vmid, None, after),), converge=after["running"], first=True)
+
+
+def _with_defaults(app: DesiredApp, release: Release) -> DesiredApp:
+    """The wish, completed by the defaults of the site. A default size is never less than the entry needs."""
+    defaults, sizes = app.defaults, {}
+    for key, wish in vars(app.resources).items():
+        usual = getattr(defaults.resources, key)
+        sizes[key] = max(usual, getattr(release.minimum, key) or 0) if wish is None and usual is not None else wish
+    links = {key: getattr(defaults.network, key) if wish is None else wish for key, wish in vars(app.network).items()}
+    return replace(
+        app,
+        resources=Resources(**sizes),
+        network=Network(**links),
+        nameservers=defaults.nameservers if app.nameservers is None else app.nameservers,
+        search_domain=defaults.search_domain if app.search_domain is None else app.search_domain,
+    )
 
 
 def _guest(app: DesiredApp, release: Release, place: Place) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from ..claims import Ledger
-from ..model import Cluster, Fact, Guest, GuestConfig, Live, Observed
+from ..model import SETTLING, Cluster, Fact, Guest, GuestConfig, Live, Observed
 
 CLUSTER = Fact("cluster")
 
@@ -23,8 +23,8 @@ class FactsMissing(Exception):
 
 
 def config_fact(guest: Guest) -> Fact:
-    """The configuration of a guest that is being made says nothing yet: that one is waited for."""
-    return Fact("settled" if guest.lock == "create" else "config", (guest.node, guest.vmid))
+    """The configuration of a guest that is being made says nothing yet: it is waited for, and so are snapshots that a killed run began."""
+    return Fact("settled" if guest.lock in SETTLING else "config", (guest.node, guest.vmid))
 
 
 def observed_config(observed: Observed, node: str, vmid: int) -> GuestConfig | None:
@@ -64,6 +64,24 @@ def live(observed: Observed, node: str, vmid: int) -> Live:
 def started(observed: Observed, node: str, vmid: int) -> datetime | None:
     found: datetime | None = known(observed, Fact("started", (node, vmid)))[0]
     return found
+
+
+def links_possible(observed: Observed, node: str, vmid: int) -> bool:
+    return bool(known(observed, Fact("links_possible", (node, vmid)))[0])
+
+
+def snapshots(observed: Observed, node: str, vmid: int) -> tuple[str, ...]:
+    found: tuple[str, ...] = known(observed, Fact("snapshots", (node, vmid)))[0]
+    return found
+
+
+def snapshots_possible(observed: Observed, node: str, vmid: int) -> bool:
+    return bool(known(observed, Fact("snapshots_possible", (node, vmid)))[0])
+
+
+def safety_backup(observed: Observed, node: str, storage: str, vmid: int, name: str) -> str:
+    """The volume of the backup that was made under this name; empty when there is none."""
+    return str(known(observed, Fact("safety_backup", (node, storage, vmid, name)))[0])
 
 
 def templates_and_bridges(observed: Observed, node: str, storages: Iterable[str]) -> tuple[list[str], list[str]]:

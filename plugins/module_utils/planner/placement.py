@@ -47,7 +47,7 @@ def _nodes(app: DesiredApp, cluster: Cluster, claims: Claims) -> list[Node]:
         if app.node not in cluster.nodes:
             raise PlanError(f"Cannot create app {app.name}: there is no node '{app.node}'. The cluster has {_listed(cluster.nodes)}.")
         return [cluster.nodes[app.node]]
-    online = sorted((node for node in cluster.nodes.values() if node.online), key=lambda node: node.name)
+    online = sorted((node for node in cluster.nodes.values() if node.online and node.name != app.off_node), key=lambda node: node.name)
     if any(node.memory_free_mb is None for node in online):
         return online
     return sorted(online, key=lambda node: claims.memory_mb.get(node.name, 0) - (node.memory_free_mb or 0))

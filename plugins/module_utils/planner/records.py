@@ -7,18 +7,21 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from ..desired import DesiredApp, Release, Web
-from ..errors import LeaseHeld, PlanError
+from ..errors import LeaseHeld, LeaseLost, PlanError
 from ..model import Guest, GuestConfig, Lease, Live, Notes, Observed, Record
+from ..plans import Step
 
 SETTLED = ("running", "stopped")
 ERROR_LIMIT = 300
 USERS_TEXT_LIMIT = 6000
 """Of the 8,192 characters that Proxmox takes, this leaves room for a record with a long error."""
-OUR_TAG = re.compile(r"proximity|rev-[0-9a-f]{10}|slot-\d+")
+OUR_TAG = re.compile(r"proximity|rev-[0-9a-f]{10}|slot-\d+|px-rollback")
 
 
 def new_record(app: DesiredApp, release: Release, vmid: int, observed: Observed) -> Record:
@@ -30,6 +33,7 @@ def new_record(app: DesiredApp, release: Release, vmid: int, observed: Observed)
         name=app.name,
         entry=release.entry,
         entry_version=release.version,
+        catalog=release.catalog,
         status="stopped" if app.state == "stopped" else "deploying",
         changed=observed.now,
         wanted=release.revision,
@@ -39,6 +43,11 @@ def new_record(app: DesiredApp, release: Release, vmid: int, observed: Observed)
         lease=None if app.state == "stopped" else our_lease(app, 1, observed),
         nonce=_nonce(seed),
     )
+
+
+def is_unfinished_clone(record: Record) -> bool:
+    """Whether this is a copy whose insides are, or may be, still those of its source."""
+    return record.source is not None and not record.revision
 
 
 def next_record(record: Record, observed: Observed, **changes: object) -> Record:
@@ -77,6 +86,17 @@ def refuse_leased(app: DesiredApp, record: Record, observed: Observed) -> None:
         )
 
 
+def refuse_fenced(app: DesiredApp, record: Record, epoch: int, observed: Observed) -> None:
+    """Refuse what is said by a run whose lease ended while it worked, and which somebody else followed, be that one done or not."""
+    lease = record.lease
+    if lease and (lease.run, lease.epoch) == (observed.controller.run, epoch):
+        return
+    raise LeaseLost(
+        f"The lease of this run on app {app.name} (guest {record.vmid}) ended while it worked, and another run took over: "
+        f"the app is {record.status}. What was done here is not recorded. Look at the app, then run again."
+    )
+
+
 def refuse_locked(app: DesiredApp, guest: Guest, config: GuestConfig) -> None:
     if config.lock:
         raise PlanError(
@@ -86,11 +106,22 @@ def refuse_locked(app: DesiredApp, guest: Guest, config: GuestConfig) -> None:
 
 
 def tags_of(record: Record, kept: tuple[str, ...]) -> tuple[str, ...]:
-    """Our tags beside the user's: the index that one call reads for the whole cluster."""
-    ours = {"proximity", record.entry, f"rev-{record.revision}" if record.revision else ""}
+    """Our tags beside the user's: the index that one call reads for the whole cluster.
+
+    The revision stands there only while nothing is under way and nothing has failed: whoever reads it may take the app for settled.
+    """
+    settled = record.status in SETTLED and record.revision in (record.wanted, "")
+    ours = {"proximity", record.entry, f"rev-{record.revision}" if settled and record.revision else ""}
     if record.adopted:
         ours.add(f"slot-{record.adopted['slot']}")
     return tuple(sorted((ours | set(kept)) - {""}))
+
+
+def changed_config(config: GuestConfig, wished: Mapping[str, Any]) -> list[Step]:
+    """One step for the keys that are managed (not None) and differ."""
+    differing = {key: value for key, value in wished.items() if value is not None and value != getattr(config, key)}
+    before = {key: getattr(config, key) for key in differing}
+    return [Step("update", "config", config.vmid, before, differing)] if differing else []
 
 
 def users_tags(tags: tuple[str, ...], record: Record) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..desired import DesiredApp
-from ..errors import PlanError
+from ..errors import PlanError, Unseen
 from ..model import Cluster, Guest, GuestConfig, Observed, Record
 from . import facts
 from .slots import held_slots, probe_run
@@ -23,11 +23,12 @@ class Found:
 
 @dataclass(frozen=True)
 class Search:
-    """`copies` carry the record of another guest, `strangers` the app's name and no record."""
+    """`copies` carry the record of another guest, `strangers` the app's name and no record; nobody finishes what is `half_made`."""
 
     found: Found | None = None
     copies: tuple[Found, ...] = ()
     strangers: tuple[Guest, ...] = ()
+    half_made: tuple[Guest, ...] = ()
 
 
 def find_app(app: DesiredApp, observed: Observed) -> Search:
@@ -35,7 +36,10 @@ def find_app(app: DesiredApp, observed: Observed) -> Search:
     cluster = facts.cluster(observed)
     named = cluster.containers.get(app.name, [])
     search = _confirm(app, named, cluster, observed)
-    return search if search.found else replace(search, found=_confirm(app, _doubtful(app, observed), cluster, observed).found)
+    if search.found:
+        return search
+    doubtful = _confirm(app, _doubtful(app, observed), cluster, observed)
+    return replace(search, found=doubtful.found, half_made=doubtful.half_made)
 
 
 def _doubtful(app: DesiredApp, observed: Observed) -> list[Guest]:
@@ -56,8 +60,9 @@ def _doubtful(app: DesiredApp, observed: Observed) -> list[Guest]:
 def _confirm(app: DesiredApp, guests: Sequence[Guest], cluster: Cluster, observed: Observed) -> Search:
     for guest in guests:
         if not cluster.is_online(guest.node) and "proximity" in guest.tags:
-            raise PlanError(
-                f"Cannot tell whether guest {guest.vmid} is app {app.name}: its node {guest.node} is offline. Run again when it is back."
+            raise Unseen(
+                f"Cannot tell whether guest {guest.vmid} is app {app.name}: its node {guest.node} is offline. Run again when it is back.",
+                guest.vmid,
             )
     configs = facts.configs(observed, (guest for guest in guests if cluster.is_online(guest.node)))
     found: list[Found] = []
@@ -78,7 +83,8 @@ def _confirm(app: DesiredApp, guests: Sequence[Guest], cluster: Cluster, observe
         elif record.name == app.name:
             (found if record.vmid == guest.vmid else copies).append(Found(guest, config, record))
     _refuse_wrong(app, found)
-    return Search(found[0] if found else None, tuple(copies), tuple(strangers))
+    half_made = tuple(guest for guest in guests if guest.vmid in configs and configs[guest.vmid].lock == "create")
+    return Search(found[0] if found else None, tuple(copies), tuple(strangers), half_made)
 
 
 def _refuse_wrong(app: DesiredApp, found: Sequence[Found]) -> None:

@@ -58,13 +58,15 @@ def _guest(row: Mapping[str, Any]) -> Guest:
         lock=str(row.get("lock", "")),
         template=bool(row.get("template", 0)),
         uptime_s=int(row.get("uptime", 0)),
+        memory_used_mb=int(row.get("mem", 0)) // MIB,
     )
 
 
 def _node(row: Mapping[str, Any]) -> Node:
     online = row.get("status") == "online"
     free = (int(row["maxmem"]) - int(row["mem"])) // MIB if row.get("maxmem") and "mem" in row else None
-    return Node(str(row["node"]), online, free if online else None)
+    total = int(row["maxmem"]) // MIB if free is not None else None
+    return Node(str(row["node"]), online, free if online else None, total if online else None)
 
 
 def _storage(row: Mapping[str, Any]) -> Storage:
@@ -74,4 +76,6 @@ def _storage(row: Mapping[str, Any]) -> Storage:
         content=frozenset(str(row.get("content", "")).split(",")),
         available=row.get("status") == "available",
         free_mb=(int(row.get("maxdisk", 0)) - int(row.get("disk", 0))) // MIB,
+        shared=bool(row.get("shared", 0)),
+        type=str(row.get("plugintype", "")),
     )

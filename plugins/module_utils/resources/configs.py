@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..model import GuestConfig, Network
@@ -50,7 +52,17 @@ def parse_config(vmid: int, data: Mapping[str, Any]) -> GuestConfig:
         tags=parse_tags(str(data.get("tags", ""))),
         notes=parse_notes(str(data.get("description", ""))),
         lock=str(data.get("lock", "")),
+        parent=str(data.get("parent", "")),
+        mounts={key: str(value) for key, value in data.items() if re.fullmatch(r"mp\d+", key)},
     )
+
+
+def parse_pending(vmid: int, rows: Iterable[Mapping[str, Any]]) -> GuestConfig:
+    """Read a configuration as it is after the next restart, from rows of `key` and `value`, with `pending` or `delete` where it differs."""
+    rows = list(rows)
+    after = {str(row["key"]): row.get("pending", row.get("value")) for row in rows if not row.get("delete")}
+    waiting = {str(row["key"]) for row in rows if "pending" in row or row.get("delete")}
+    return replace(parse_config(vmid, after), pending=tuple(ours for ours, wire in CONFIG_KEYS.items() if wire in waiting))
 
 
 def parse_network(text: str) -> Network:

@@ -20,11 +20,16 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Figures:
-    """What one answer tells of a whole cluster. Names, status and figures may be ten seconds old."""
+    """What one answer tells of a whole cluster. Guests are containers, machines are virtual.
+
+    Names, status and figures may be ten seconds old.
+    """
 
     guests: tuple[Row, ...] = ()
+    machines: tuple[Row, ...] = ()
     nodes: tuple[Row, ...] = ()
     storages: tuple[Row, ...] = ()
+    pools: frozenset[str] = frozenset()
 
 
 def observe_figures(client: Client) -> Figures:
@@ -34,8 +39,10 @@ def observe_figures(client: Client) -> Figures:
     storages = [_storage(row) for row in rows if row["type"] == "storage"]
     return Figures(
         guests=tuple(sorted(guests, key=lambda row: row["vmid"])),
+        machines=tuple(_guest(row) for row in rows if row["type"] == "qemu"),
         nodes=tuple(sorted(nodes, key=lambda row: row["name"])),
         storages=tuple(sorted(storages, key=lambda row: (row["name"], row["node"]))),
+        pools=frozenset(str(row["pool"]) for row in rows if row["type"] == "pool"),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from ..api import Client
 from ..model import GuestConfig, Live
 from ..wire.sizes import format_size_mb
-from .configs import format_changes, format_config, parse_config
+from .configs import format_changes, format_config, parse_pending
 from .refusals import state_may_have_moved
 
 
@@ -20,7 +20,8 @@ def _path(node: str, vmid: int) -> str:
 
 
 def observe_config(client: Client, node: str, vmid: int, poll: bool = False) -> GuestConfig:
-    return parse_config(vmid, client.get(f"{_path(node, vmid)}/config", poll=poll))
+    """Read the configuration, and in the same call what of it waits for a restart."""
+    return parse_pending(vmid, client.get(f"{_path(node, vmid)}/pending", poll=poll))
 
 
 def observe_live(client: Client, node: str, vmid: int, poll: bool = False) -> Live:
@@ -37,6 +38,13 @@ def observe_started(client: Client, node: str, vmid: int, now: datetime) -> date
     if status.get("status") != "running":
         return None
     return now - timedelta(seconds=max(0, int(status.get("uptime") or 0)))  # it may be -1 at first
+
+
+def making_has_ended(client: Client, node: str, vmid: int) -> bool:
+    """Whether the task that was to make a guest is seen to be over. A worker that dies leaves the guest's lock behind for ever."""
+    rows = client.get(f"/nodes/{node}/tasks", poll=True, vmid=vmid, source="all")
+    making = [row for row in rows if row.get("type") in ("vzcreate", "vzrestore")]
+    return bool(making) and all(row.get("endtime") for row in making)
 
 
 def create_guest(client: Client, node: str, vmid: int, wish: Mapping[str, Any]) -> str:

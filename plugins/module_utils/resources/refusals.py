@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..errors import ApiError, OutcomeUnknown, StateMoved
+from ..errors import ApiError, OutcomeUnknown, StateMoved, TaskError
 
 MOVED = re.compile(
     r"detected modified configuration"  # somebody else wrote the configuration
@@ -18,7 +18,28 @@ MOVED = re.compile(
     r"|disk is already at specified size"
     r"|CT is locked"
     r"|Configuration file '\S+' does not exist"
+    r"|^snapshot '\S+' does not exist"  # somebody else has removed it
+    r"|Full clone of a running container"  # it was stopped when it was looked at
 )
+
+LOCKED = re.compile(r"(CT|VM) is locked|can't lock file")
+
+
+def is_about_a_lock(error: ApiError | TaskError) -> bool:
+    """Whether a call, or the task that it began, was refused because somebody else's work holds the guest."""
+    return bool(LOCKED.search(_told(error)))
+
+
+def is_about_a_used_name(error: TaskError) -> bool:
+    return bool(re.search(r"snapshot name '\S+' already used", _told(error)))
+
+
+def is_about_a_lost_snapshot(error: ApiError | TaskError) -> bool:
+    return bool(re.search(r"snapshot '\S+' does not exist", _told(error)))
+
+
+def _told(error: ApiError | TaskError) -> str:
+    return "" if isinstance(error, OutcomeUnknown) else error.reason if isinstance(error, ApiError) else error.exitstatus
 
 
 @contextmanager

@@ -17,12 +17,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from ..model import SCHEMA, Lease, Notes, Record
+from ..model import SCHEMA, Lease, Notes, Record, SafetyPoint
 from .times import format_time, parse_time
 
 BEGIN = "<!-- proximity -->"
 RECORD_LINE = re.compile(r"^<!-- proximity (\{.*\}) -->\r?$", re.MULTILINE)
 BEGIN_LINE = re.compile(rf"^{re.escape(BEGIN)}\r?\n", re.MULTILINE)
+LATER_KEYS = ("safety", "failed", "source", "restored", "catalog")
+"""Keys that records have had from the second release on. Where they are empty they are left out, so that older records stay as they are."""
 
 
 def parse_notes(text: str) -> Notes:
@@ -51,7 +53,13 @@ def record_data(record: Record) -> dict[str, Any]:
     data = {**asdict(record), "schema": SCHEMA, "changed": format_time(record.changed), "environment": list(record.environment)}
     if record.lease:
         data["lease"] = {**asdict(record.lease), "until": format_time(record.lease.until)}
-    return data
+    data["safety"] = [_point_data(point) for point in record.safety]
+    return {key: value for key, value in data.items() if value or key not in LATER_KEYS}
+
+
+def _point_data(point: SafetyPoint) -> dict[str, Any]:
+    data = {**asdict(point), "made": format_time(point.made)}
+    return {key: value for key, value in data.items() if value}
 
 
 def format_record(record: Record) -> str:
@@ -77,4 +85,5 @@ def _record(data: Mapping[str, Any]) -> Record:
     values["environment"] = tuple(data.get("environment") or ())
     values["ports"] = {str(key): int(value) for key, value in (data.get("ports") or {}).items()}
     values["lease"] = Lease(lease["holder"], lease["run"], parse_time(lease["until"]), int(lease["epoch"])) if lease else None
+    values["safety"] = tuple(SafetyPoint(**{**point, "made": parse_time(point["made"])}) for point in data.get("safety") or ())
     return Record(**{**values, "vmid": int(data["vmid"])})

@@ -28,10 +28,10 @@ def test_group_names_are_ones_that_ansible_takes() -> None:
 
 
 def test_the_catalog_tells_an_entry_from_other_tags() -> None:
-    guest = {"tags": ["proximity", "gitea", "mine", "rev-0123456789"]}
+    guest = {"tags": ["proximity", "gitea", "mine", "rev-0123456789", "slot-8123"]}
     (host,) = hosts_of({"home": {"guests": [{**APP, **guest}]}}, Style(entries={"gitea", "miniflux"}))
     assert {"entry_gitea", "tag_mine"} <= set(host.groups)
-    assert not {"tag_gitea", "tag_proximity", "tag_rev_0123456789"} & set(host.groups)
+    assert not {"tag_gitea", "tag_proximity", "tag_rev_0123456789", "tag_slot_8123"} & set(host.groups)
     assert host.variables["proximity_guest"]["entry"] == "gitea"
 
 

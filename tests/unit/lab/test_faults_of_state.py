@@ -83,6 +83,16 @@ def test_only_the_node_that_is_meant_refuses(fleet: lab.Lab) -> None:
     assert not refuses(fleet.urls["pve2"])
 
 
+def test_no_other_node_can_pass_a_call_on_to_a_closed_port(fleet: lab.Lab, root: Client) -> None:
+    fleet.fault("refuse", method="PUT", target="pve2", seconds=0)
+    reply = root("PUT /nodes/pve2/lxc/100/config", tags="done")
+    assert (reply.status_code, reply.reason) == (595, "Connection refused")
+    assert "tags" not in fleet.cluster.guests[100].config
+    assert root.data("GET /nodes/pve1/status")["uptime"] > 0
+    fleet.faults.clear()
+    root.data("PUT /nodes/pve2/lxc/100/config", tags="done")
+
+
 # Nodes.
 
 

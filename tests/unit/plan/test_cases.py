@@ -9,17 +9,22 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.proximity.platform.plugins.module_utils.backup_spec import desired_backup
 from ansible_collections.proximity.platform.plugins.module_utils.claim_spec import desired_adoption, desired_port
+from ansible_collections.proximity.platform.plugins.module_utils.desired import Report
 from ansible_collections.proximity.platform.plugins.module_utils.observer import Planner
 from ansible_collections.proximity.platform.plugins.module_utils.planner.adoption import plan_adoptions
-from ansible_collections.proximity.platform.plugins.module_utils.planner.apps import plan_apps, plan_cleanup
+from ansible_collections.proximity.platform.plugins.module_utils.planner.apps import plan_apps, plan_cleanup, plan_failure
+from ansible_collections.proximity.platform.plugins.module_utils.planner.backups import plan_backup
 from ansible_collections.proximity.platform.plugins.module_utils.planner.effects import apply_plan
 from ansible_collections.proximity.platform.plugins.module_utils.planner.ports import plan_port
 from ansible_collections.proximity.platform.plugins.module_utils.plans import AppPlan
 from ansible_collections.proximity.platform.plugins.module_utils.results import step_data
 from unit.plan.world import HERE, World, desired_of
 
-CASES = sorted(HERE.glob("*/*.yml"))
+MANY = ("drain", "fleet", "janitor", "jobs", "reconcile")
+"""Folders whose cases tests of their own read: `test_many_cases.py` and `test_drain_cases.py`."""
+CASES = sorted(path for path in HERE.glob("*/*.yml") if path.parent.name not in MANY)
 ENTRIES = [{"id": "miniflux", "name": "Miniflux", "version": "2.3.3", "images": {"web": "miniflux/miniflux:2.3.3"}, "web": {"port": 8080}}]
 EXPECTATIONS = {"steps", "error", "warnings", "converge", "first", "vmid", "node", "reads", "again"}
 
@@ -29,14 +34,20 @@ def _many(value: Any) -> list[Any]:
 
 
 def _planner(case: dict[str, Any]) -> Planner:
-    """Apps are planned; with `cleanup`, the cleaning away of one that could not be created; with `port` or `adopt`, what they say."""
+    """Apps are planned; with `cleanup`, the cleaning away of one that could not be created, with `failure`, what its record says of a step
+    that failed; with `port`, `adopt` or `backup`, what they say.
+    """
     if "port" in case:
         return partial(plan_port, desired_port({"state": "present", **case["port"]}))
     if "adopt" in case:
         return partial(plan_adoptions, desired_adoption({"state": "present", "entries": ENTRIES, **case["adopt"]}))
+    if "backup" in case:
+        return partial(plan_backup, desired_backup({"name": "feeds", "state": "present", **case["backup"]}))
     desired = [desired_of(each) for each in _many(case["desired"])]
+    if "failure" in case:
+        return partial(plan_failure, desired[0], Report(healthy=False, **case["failure"]))
     if "cleanup" in case:
-        return partial(plan_cleanup, desired[0], case["cleanup"]["node"], case["cleanup"]["vmid"])
+        return partial(plan_cleanup, desired[0], case["cleanup"]["vmid"])
     return partial(plan_apps, desired)
 
 

@@ -10,19 +10,23 @@ from typing import Any
 import yaml
 from ansible_collections.proximity.platform.plugins.module_utils.claims import Ledger
 from ansible_collections.proximity.platform.plugins.module_utils.desired import DesiredApp, Release, Web
+from ansible_collections.proximity.platform.plugins.module_utils.fleets import Job, Jobs
 from ansible_collections.proximity.platform.plugins.module_utils.model import (
     Cluster,
     Controller,
     Fact,
     FactsNeeded,
+    GuestConfig,
     Lease,
     Live,
     Notes,
     Observed,
     Record,
     Resources,
+    SafetyPoint,
 )
 from ansible_collections.proximity.platform.plugins.module_utils.observer import Planner
+from ansible_collections.proximity.platform.plugins.module_utils.planner.records import tags_of
 from ansible_collections.proximity.platform.plugins.module_utils.plans import Plan
 from ansible_collections.proximity.platform.plugins.module_utils.resources.cluster import _guest, _node, _storage
 from ansible_collections.proximity.platform.plugins.module_utils.resources.configs import parse_config
@@ -31,6 +35,7 @@ from ansible_collections.proximity.platform.plugins.module_utils.wire.ledger imp
 from ansible_collections.proximity.platform.plugins.module_utils.wire.notes import format_notes
 from ansible_collections.proximity.platform.plugins.module_utils.wire.tags import format_tags
 from ansible_collections.proximity.platform.plugins.module_utils.wire.times import parse_time
+from unit.plan.shelf import shelved
 
 HERE = Path(__file__).parent
 BASE = yaml.safe_load((HERE / "base.yml").read_text())
@@ -78,10 +83,12 @@ class World:
         self.facts[Fact("cluster")] = Cluster(guests, nodes, tuple(map(_storage, given["storages"])), frozenset(given["pools"]))
         claims = parse_page(" ".join([HEADER, *given["ledger"]]))
         self.facts[Fact("ledger", ("proximity-ports",))] = Ledger(claims)
+        self.facts[Fact("jobs", ("proximity-jobs",))] = Jobs(tuple(Job(**each) for each in given.get("jobs", ())))
         self.facts |= {Fact("taken", (vmid,)): taken for vmid, taken in given["taken"].items()}
         for place, volids in given["templates"].items():
             self.facts[Fact("templates", tuple(place.split("/")))] = tuple(volids)
         self.facts |= {Fact("bridges", (node,)): tuple(names) for node, names in given["bridges"].items()}
+        self.facts |= shelved(given, self.facts[Fact("cluster")], self._saved, self.now)
 
     def plan(self, planner: Planner, observed: Observed | None = None) -> tuple[Plan, Observed]:
         """Answer the planner's questions until it has a plan."""
@@ -96,7 +103,7 @@ class World:
         """An app of ours, running and settled unless said otherwise; returns its row in the cluster's list."""
         app = {**BASE["app"], **given}
         record = self._record(vmid, app)
-        tags = ["proximity", record.entry, *([f"rev-{record.revision}"] if record.revision else []), *app["tags"]]
+        tags = tags_of(record, tuple(app["tags"]))
         row = {
             "vmid": vmid,
             "type": "lxc",
@@ -108,13 +115,22 @@ class World:
         }
         notes = format_notes(Notes(app["notes_before"], ("summary",), record, app["notes_after"]))
         config = {**BASE["config"], "hostname": app["name"], "tags": format_tags(tags), "description": notes, **app["config"]}
-        self._guest(app["node"], vmid, parse_config(vmid, config), app)
+        self._guest(app["node"], vmid, replace(parse_config(vmid, config), pending=tuple(app.get("pending", ()))), app)
         return row
+
+    def _saved(self, vmid: int, given: dict[str, Any]) -> GuestConfig:
+        """The configuration of an app as a backup holds it."""
+        app = {**BASE["app"], **given}
+        record = self._record(vmid, app)
+        notes = format_notes(Notes(record=record))
+        tags = format_tags(tags_of(record, tuple(app["tags"])))
+        return parse_config(vmid, {**BASE["config"], "hostname": app["name"], "tags": tags, "description": notes, **app["config"]})
 
     def _record(self, vmid: int, app: dict[str, Any]) -> Record:
         values = {"vmid": vmid, "name": app["name"], **BASE["record"], **app["record"]}
         lease = values.pop("lease")
         values |= {"changed": parse_time(values["changed"]), "environment": tuple(values["environment"])}
+        values["safety"] = tuple(SafetyPoint(**{**each, "made": parse_time(each["made"])}) for each in values.get("safety", ()))
         return Record(**values, lease=Lease(**{**lease, "until": parse_time(lease["until"])}) if lease else None)
 
     def _guest(self, node: str, vmid: int, config: Any, app: dict[str, Any]) -> None:
@@ -122,3 +138,9 @@ class World:
         self.facts |= {Fact("config", (node, vmid)): config, Fact("settled", (node, vmid)): config, Fact("live", (node, vmid)): live}
         uptime = timedelta(seconds=app.get("uptime_s", 3600))
         self.facts[Fact("started", (node, vmid))] = self.now - uptime if live.running else None
+        self.facts[Fact("snapshots", (node, vmid))] = tuple(app.get("snapshots", ()))
+        self.facts[Fact("marks", (node, vmid))] = tuple((name, parse_time(made)) for name, made in app.get("marks", {}).items())
+        self.facts[Fact("snapshots_possible", (node, vmid))] = app.get("snapshots_possible", True)
+        self.facts[Fact("links_possible", (node, vmid))] = app.get("links_possible", True)
+        for name, storage in app.get("backups", {}).items():
+            self.facts[Fact("safety_backup", (node, storage, vmid, name))] = f"{storage}:backup/{name}"

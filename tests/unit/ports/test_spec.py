@@ -46,6 +46,7 @@ def test_reservation_that_makes_no_sense(params: dict[str, Any], sentence: str) 
         ({"state": "absent"}, "State absent needs guests"),
         ({"state": "present", "guests": [{"vmid": 105}, {"vmid": 105}]}, "Guest 105 is given twice."),
         ({"state": "present", "guests": [{"vmid": 105, "port": 70000}]}, "port of guest 105 is 70000"),
+        ({"state": "present", "guests": [{"vmid": 105, "updated": "today"}]}, "updated of guest 105 is 'today': give a moment"),
         ({"state": "discovered", "looks": {"shop": ""}}, "looks has the key 'shop'"),
     ],
 )

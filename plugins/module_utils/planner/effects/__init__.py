@@ -8,10 +8,23 @@ from dataclasses import replace
 
 from ...model import Observed
 from ...plans import AppPlan, Plan
+from .archives import ARCHIVE_EFFECTS
+from .clones import CLONE_EFFECTS
 from .guests import GUEST_EFFECTS, Effect
+from .jobs import JOB_EFFECTS
+from .moves import MOVE_EFFECTS
 from .slots import SLOT_EFFECTS
+from .snapshots import SNAPSHOT_EFFECTS
 
-EFFECTS: dict[tuple[str, str], Effect] = {**GUEST_EFFECTS, **SLOT_EFFECTS}
+EFFECTS: dict[tuple[str, str], Effect] = {
+    **ARCHIVE_EFFECTS,
+    **GUEST_EFFECTS,
+    **JOB_EFFECTS,
+    **CLONE_EFFECTS,
+    **MOVE_EFFECTS,
+    **SLOT_EFFECTS,
+    **SNAPSHOT_EFFECTS,
+}
 
 
 def apply_plan(plan: AppPlan, observed: Observed) -> Observed:

@@ -11,6 +11,7 @@ from typing import Any
 from ...model import Cluster, Fact, Guest, GuestConfig, Live
 from ...plans import Step
 from ..facts import CLUSTER, config_fact, live_fact
+from ..restarts import WAITING
 
 Facts = Mapping[Fact, Any]
 Effect = Callable[[str, Step, Facts], Facts]
@@ -30,7 +31,13 @@ def _created(node: str, step: Step, known: Facts) -> Facts:
 def _configured(node: str, step: Step, known: Facts) -> Facts:
     """Of the configuration, under either name that it was observed by."""
     names = (Fact(kind, (node, step.id)) for kind in ("config", "settled"))
-    return {name: replace(known[name], **(step.after or {}), digest="") for name in names if name in known}
+    live = known.get(live_fact(node, step.id))
+    waits = tuple(sorted(WAITING & set(step.after or {}))) if live and live.running else ()
+    return {
+        name: replace(known[name], **(step.after or {}), digest="", pending=tuple(sorted({*known[name].pending, *waits})))
+        for name in names
+        if name in known
+    }
 
 
 def _grown(node: str, step: Step, known: Facts) -> Facts:
@@ -39,11 +46,18 @@ def _grown(node: str, step: Step, known: Facts) -> Facts:
 
 def _powered(node: str, step: Step, known: Facts) -> Facts:
     before = known[live_fact(node, step.id)]
-    return {live_fact(node, step.id): replace(before, running=(step.after or {})["running"])}
+    return {live_fact(node, step.id): replace(before, running=(step.after or {})["running"]), **_taken_over(node, step, known)}
 
 
 def _restarted(node: str, step: Step, known: Facts) -> Facts:
-    return {Fact("started", (node, step.id)): (step.after or {})["started"]}
+    started = {Fact("started", (node, step.id)): (step.after or {})["started"]} if "started" in (step.after or {}) else {}
+    return {**started, **_taken_over(node, step, known)}
+
+
+def _taken_over(node: str, step: Step, known: Facts) -> Facts:
+    """What waited for a restart waits no longer."""
+    configs = ((name, known.get(name)) for name in (Fact(kind, (node, step.id)) for kind in ("config", "settled")))
+    return {name: replace(config, pending=()) for name, config in configs if config}
 
 
 def _deleted(node: str, step: Step, known: Facts) -> Facts:

@@ -1,0 +1,25 @@
+# Copyright (c) Proximity contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Backups that updates go back to, found by what their notes say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..api import Client
+from ..archives import Label
+from ..wire.labels import format_notes
+from .archives import create_backup, observe_archives
+
+
+def observe_safety_backup(client: Client, node: str, storage: str, vmid: int, name: str) -> str:
+    """The volume of the backup that was made under this name; empty when there is none."""
+    every = observe_archives(client, node, storage)
+    fitting = (each.volume for each in every if each.vmid == vmid and each.label and (each.label.kind, each.label.run) == ("update", name))
+    return next(fitting, "")
+
+
+def create_safety_backup(client: Client, node: str, vmid: int, storage: str, label: Mapping[str, Any], purpose: str) -> str:
+    """Back a guest up, running or not; answers nothing where `node` does not hold it."""
+    return create_backup(client, node, vmid, storage, "snapshot", "zstd", format_notes(Label(**label), purpose))
