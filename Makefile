@@ -5,7 +5,7 @@ export PYTHONPATH := $(CURDIR)/tests
 SEED ?= demo
 GUESTS ?= auto
 
-.PHONY: demo test test-catalog lint lab lab-down docs setup
+.PHONY: demo test test-catalog test-faults lint lab lab-down docs setup
 
 demo: setup  ## Deploy two apps on the embedded lab and show that they answer.
 	@tests/tools/demo
@@ -15,6 +15,9 @@ test: setup  ## All tests and judges.
 
 test-catalog: setup  ## Every entry in real containers, with stand-ins for images. ENTRIES="memos miniflux" for some.
 	@tests/tools/test-catalog $(ENTRIES)
+
+test-faults: setup  ## The whole fault table, and kill -9 at every write.
+	@tests/tools/test-faults
 
 lint: setup  ## The judges only: ruff, mypy, ansible-lint, ansible-test sanity, docs, galaxy-importer.
 	@tests/tools/lint

@@ -90,16 +90,16 @@ class Client:
         self._local = threading.local()
         self._lock = threading.Lock()
 
-    def get(self, path: str, poll: bool = False, **params: Any) -> Any:
+    def get(self, path: str, /, poll: bool = False, **params: Any) -> Any:
         return self._persist("GET", path, params, "polls" if poll else "reads")
 
-    def post(self, path: str, **params: Any) -> Any:
+    def post(self, path: str, /, **params: Any) -> Any:
         return self._write("POST", path, params)
 
-    def put(self, path: str, **params: Any) -> Any:
+    def put(self, path: str, /, **params: Any) -> Any:
         return self._write("PUT", path, params)
 
-    def delete(self, path: str, **params: Any) -> Any:
+    def delete(self, path: str, /, **params: Any) -> Any:
         return self._write("DELETE", path, params)
 
     def wait(self, upid: str, timeout_s: float = 600) -> list[str]:

@@ -23,6 +23,7 @@ from .resources.guests import making_has_ended, observe_config, observe_live, ob
 from .resources.jobs import observe_jobs
 from .resources.ledger import observe_ledger
 from .resources.marks import observe_marks
+from .resources.rescues import observe_rescue, observe_rescue_possible
 from .resources.safety_backups import observe_safety_backup
 from .resources.snapshots import observe_snapshots, observe_snapshots_possible
 
@@ -108,6 +109,8 @@ READERS: dict[str, Callable[..., Any]] = {
     "ledger": observe_ledger,
     "jobs": observe_jobs,
     "marks": observe_marks,
+    "rescue": observe_rescue,
+    "rescue_possible": observe_rescue_possible,
     "archives": observe_archives,
     "archived": observe_archived,
     "works": observe_works,

@@ -150,8 +150,16 @@ def _run(cluster: Cluster, task: Task, work: Work, call: Origin) -> None:
         with cluster.lock:
             task.say(f"TASK {status}" if status == "OK" or status.startswith("WARNINGS:") else f"TASK ERROR: {status}")
             task.endtime, task.exitstatus = cluster.now(), status
+            _let_go(cluster, task)
             _forget_oldest(cluster)
             cluster.lock.notify_all()
+
+
+def _let_go(cluster: Cluster, task: Task) -> None:
+    """A worker that has died holds no file any more, whatever it leaves in it."""
+    guest = cluster.guests.get(int(task.id)) if task.id.isdecimal() else None
+    if guest and guest.held_by == task.type:
+        guest.held_by = ""
 
 
 def _forget_oldest(cluster: Cluster) -> None:

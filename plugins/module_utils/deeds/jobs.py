@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from ..fleets import DesiredJob, job_of
 from ..plans import Step
 from ..resources import jobs
@@ -21,8 +23,7 @@ def _end(task: Task, step: Step) -> list[str]:
 
 
 def _ledger(task: Task) -> str:
-    assert isinstance(task.app, DesiredJob)
-    return task.app.ledger
+    return cast(DesiredJob, task.app).ledger
 
 
 JOB_DEEDS: dict[tuple[str, str], Deed] = {("begin", "job"): _begin, ("end", "job"): _end}

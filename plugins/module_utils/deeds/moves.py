@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import re
 
-from ..errors import OutcomeUnknown, TaskError
+from ..errors import OutcomeUnknown, StateMoved, TaskError
 from ..plans import Step
 from ..resources import migration
+from ..resources.refusals import MOVED
 from . import Deed, Task
 
 ABORTED = re.compile(r"ERROR: migration aborted \(duration [\d:]+\): (.+)")
@@ -28,7 +29,10 @@ def _move(task: Task, step: Step) -> list[str]:
     try:
         return task.client.wait(upid, times.copy_s)
     except TaskError as error:
-        raise TaskError(error.upid, _reason(error), error.log) from error
+        reason = _reason(error)
+        if MOVED.search(reason):  # another run has just moved it, or is about to
+            raise StateMoved(reason, 500, "POST", f"/nodes/{node}/lxc/{step.id}/migrate") from error
+        raise TaskError(error.upid, reason, error.log) from error
 
 
 def _reason(error: TaskError) -> str:

@@ -28,6 +28,7 @@ def plan_clone(app: DesiredApp, clone: Clone, observed: Observed, claims: Claims
     taken = {*facts.cluster(observed).guests, *observed.hidden, *claims.vmids, *held.slots}
     vmid = first_free(app.name, app.port_range, taken, held.own, deed="clone")
     strays = stray_snapshots(source.guest.node, source.guest.vmid, vmid, observed)
+    record = _record(app, clone, source, vmid, observed)
     after = {
         "source": source.guest.vmid,
         "full": clone.mode == "full",
@@ -35,15 +36,14 @@ def plan_clone(app: DesiredApp, clone: Clone, observed: Observed, claims: Claims
         "pool": app.pool or "",
         "snapshot": _snapshot(app, clone, source, live, vmid, observed),
         "hostname": app.name,
-        "notes": notes_of(app, _record(app, clone, source, vmid, observed), Notes()),
+        "notes": notes_of(app, record, Notes()),
     }
     node = source.guest.node
     copied = AppPlan(app.name, vmid, node, steps=(*strays, Step("clone", "guest", vmid, None, after, node)))
     there = apply_plan(copied, observed)
-    config = facts.observed_config(there, node, vmid)
-    assert config and config.notes.record
-    found = Found(facts.cluster(there).guests[vmid], config, config.notes.record)
-    rest = plan_adjustment(app, found, there)
+    guest = facts.cluster(there).guests[vmid]
+    config = facts.configs(there, [guest])[vmid]
+    rest = plan_adjustment(app, Found(guest, config, record), there)
     claims.add(vmid, rest.node, config.memory_mb)
     return replace(rest, digest="", steps=(*copied.steps, *rest.steps))
 

@@ -95,7 +95,8 @@ class SimulatedRuntime:
     def interfaces(self, node: str, vmid: int) -> list[dict[str, Any]]:
         state, config = self._states.get(vmid), self._configs.get(vmid, {})
         shown = [_interface("lo", "00:00:00:00:00:00", [("127.0.0.1", 8), ("::1", 128)])]
-        up = state is not None and max(0.0, self.clock.now() - (state.started or 0)) >= self.script(vmid).address_s  # the clock may jump back
+        age_s = max(0.0, self.clock.now() - (state.started or 0)) if state else 0.0  # the clock may jump back
+        up = state is not None and age_s >= self.script(vmid).address_s
         for name in sorted(key for key in config if re.fullmatch(r"net\d+", key)):
             net = dict(part.split("=", 1) for part in str(config[name]).split(",") if "=" in part)
             shown.append(_interface(net.get("name", "eth0"), net["hwaddr"].lower(), self._addresses(node, net) if up else []))

@@ -102,6 +102,6 @@ def test_what_is_wrong_is_said_in_a_line(tmp_path: Path) -> None:
     up = command("up", "--seed", "nope", "--guests", "simulated", state=tmp_path)
     assert (up.returncode, up.stdout) == (1, "")
     assert up.stderr.splitlines() == [
-        "there is no seed 'nope'; there are cluster, conformance, demo, demo84, fleet, and files that end in .json or .yml",
+        "there is no seed 'nope'; there are cluster, conformance, demo, demo84, fleet, thin, and files that end in .json or .yml",
         "The lab did not start.",
     ]

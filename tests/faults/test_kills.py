@@ -1,0 +1,55 @@
+"""`kill -9` of the controller at every write: before its effect, after it, while its task runs, and with the call still on its way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import lab as labs
+import pytest
+from faults.afterwards import all_is_as_wished, nothing_is_lost
+from faults.choice import chosen
+from faults.deeds import DEEDS
+from faults.moments import Case, enumerate_cases
+from faults.play import connection_to
+from faults.runs import converges
+from faults.victim import begun
+from faults.world import calm_down, lab_in, things
+from lab.faults import Fault
+
+LIMIT_S = 60
+
+
+@pytest.mark.parametrize("case", chosen(enumerate_cases("kills"), few=10), ids=lambda case: case.id)
+def test_kill(case: Case) -> None:
+    deed = DEEDS[case.deed]
+    with lab_in(deed.before) as lab:
+        before = things(lab)
+        kill_at(lab, case)
+        if case.kind == "latency":
+            lab.faults.clear()  # the call arrives while the next run is at work
+        else:
+            calm_down(lab)
+            nothing_is_lost(lab, deed, before)
+        deed = converges(lab, deed, before)
+        if case.kind == "latency":
+            calm_down(lab)
+            all_is_as_wished(lab, deed, before)
+            nothing_is_lost(lab, deed, before)
+
+
+def kill_at(lab: labs.Lab, case: Case) -> None:
+    moment = case.moment
+    assert moment
+    scope = {} if "type" in case.arguments else {"method": moment.method, "path": moment.path, "nth": moment.nth}
+    fault = lab.fault(case.kind, **scope, **case.arguments)
+    with begun(connection_to(lab), case.deed) as victim:
+        _await(fault, lambda: victim.is_alive())
+
+
+def _await(fault: Fault, alive: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while not fault.struck:
+        assert alive(), "the deed was done before it came to this call"
+        assert time.monotonic() < deadline, "this call has not come"
+        time.sleep(0.005)
