@@ -49,6 +49,21 @@ class Archive:
 
 
 @dataclass(frozen=True)
+class Rescue:
+    """What is left of an app while a backup is unpacked in its place: the backup, the node that reads it, and the storage of its disks."""
+
+    pool: str
+    node: str
+    storage: str
+    archive: str
+
+
+def rescue_pool(name: str, vmid: int) -> str:
+    """The pool that tells of a rescue, by the app's name and number."""
+    return f"px-restore-{vmid}-{name}"
+
+
+@dataclass(frozen=True)
 class Work:
     """A task about backups. `status` is creating, restoring, deleting, failed or completed; `reason` says why it failed."""
 

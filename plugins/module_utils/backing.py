@@ -29,6 +29,8 @@ from .planner.shelves import UnderWay
 from .plans import AppPlan, Step
 
 ROUNDS = 6
+AFTERWARDS = frozenset({("start", "guest"), ("delete", "rescue")})
+"""What is done with an app that is back: where it fails, nothing goes back to what was before."""
 LEFT_OVER_S = 120
 Seen = tuple[AppPlan, Observed]
 
@@ -137,7 +139,7 @@ def _failure(session: Session, wish: DesiredBackup, plan: AppPlan, progress: Pro
         session.log.add("info", step.verb, f"Not started: {sentence(step, plan.node)}")
     story = f"Cannot {progress.told(plan.node)}"
     in_place = any((step.verb, step.kind) == ("restore", "guest") for step in plan.steps) and not wish.restoring.name
-    if in_place and progress.failed and (progress.failed.verb, progress.failed.kind) != ("start", "guest"):
+    if in_place and progress.failed and (progress.failed.verb, progress.failed.kind) not in AFTERWARDS:
         story += _go_back(session, wish, plan, story, done)
     return StepFailed(story, progress.failed, progress.not_started)
 

@@ -25,7 +25,7 @@ LONGEST_PAUSE_S = 0.5
 LEFT_OVER_S = 120
 MADE = frozenset({("create", "guest"), ("clone", "guest")})
 POWERED = frozenset({"create", "start", "restart", "move"})
-DISPENSABLE = frozenset({("delete", "snapshot"), ("delete", "safety-backup")})
+DISPENSABLE = frozenset({("delete", "snapshot"), ("delete", "safety-backup"), ("delete", "rescue")})
 """Steps of tidying up: where one fails, the rest is done all the same."""
 
 
@@ -55,7 +55,10 @@ class Session:
 
 
 def look_at(session: Session, app: DesiredApp, hidden: Collection[int] = ()) -> tuple[AppPlan, Observed]:
-    """Observe and plan; raises the plan's refusal. What is left over of a killed run on this machine is waited for, and so is the source of a clone."""
+    """Observe and plan; raises the plan's refusal.
+
+    What is left over of a killed run on this machine is waited for, and so is the source of a clone.
+    """
     began, told = session.client.clock.now(), ""
     for _poll in session.client.pauses(app.timeouts.copy_s if app.clone else LEFT_OVER_S):
         plan, observed = session.look(partial(plan_apps, [app]), hidden)

@@ -76,7 +76,8 @@ def execute(client: Client, app: Desired, plan: AppPlan, log: Log) -> Progress:
 
 def sentence(step: Step, node: str) -> str:
     keys = f" ({', '.join(sorted(step.after or {}))})" if step.verb == "update" else ""
-    where = f" on node {step.node or node}" if step.kind != "slot" else ""
+    keys += f" from {(step.after or {})['archive']}" if step.verb == "restore" else ""
+    where = f" on node {step.node or node}" if step.kind not in ("slot", "rescue") else ""
     return f"{step.verb} {step.kind} {step.id}{where}{keys}"
 
 

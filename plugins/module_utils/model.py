@@ -152,7 +152,8 @@ class Guest:
 class GuestConfig:
     """A guest's configuration in our units, as it is after the next restart. Empty text, 0 or an empty tuple: not set.
 
-    `pending` are the keys, by these names, that a running guest does not yet have so. `parent` is the snapshot that its state follows, if any.
+    `pending` are the keys, by these names, that a running guest does not yet have so. `parent` is the snapshot that its state follows,
+    if any.
     """
 
     vmid: int

@@ -74,8 +74,8 @@ options:
   node:
     description:
       - Node for a new app. Without it, the online node with the most free memory that has the storage, the template and the bridge.
-      - An app that is on another node moves there when O(restart=allowed), and so does its disk when it is not shared. Its number, its ports
-        and its address stay. Otherwise a warning tells.
+      - An app that is on another node moves there when O(restart=allowed), and so does its disk when it is not shared. Its number, its
+        ports and its address stay. Otherwise a warning tells.
     type: str
   off_node:
     description:
@@ -102,7 +102,8 @@ options:
     default: full
   clone_secrets:
     description:
-      - V(keep) leaves the secrets of the source in the copy. V(renew) makes those anew that its entry allows to change; needs O(catalog_id).
+      - V(keep) leaves the secrets of the source in the copy. V(renew) makes those anew that its entry allows to change; needs
+        O(catalog_id).
       - Secrets that data depend on are always kept.
     type: str
     choices: [keep, renew]
@@ -212,7 +213,8 @@ options:
     default: refused
   safety:
     description:
-      - What an update goes back to when the app does not become healthy. It is made before anything is touched. A first deployment needs none.
+      - What an update goes back to when the app does not become healthy. It is made before anything is touched. A first deployment needs
+        none.
       - V(snapshot) is taken of the running container, in a moment; the storages of all its disks must be able to.
       - V(backup) goes to the storage for backups with the most room on the node. It takes longer, and going back to it, too.
       - V(auto) is a snapshot where that is possible, else a backup. Where neither is possible, the update is refused.
@@ -242,16 +244,16 @@ options:
   on_update_failure:
     description:
       - What becomes of an update that is reported as not healthy.
-      - V(rollback) takes disk and configuration back to the safety point and starts the app again; the previous revision is then to be proven
-        healthy, and reported with O(report.restored). What was written to the disk since the safety point is gone.
+      - V(rollback) takes disk and configuration back to the safety point and starts the app again; the previous revision is then to be
+        proven healthy, and reported with O(report.restored). What was written to the disk since the safety point is gone.
       - V(keep) leaves it as it is, with the status V(error).
     type: str
     choices: [rollback, keep]
     default: rollback
   update_attempts:
     description:
-      - How often an update is tried that failed and came back, since each time takes the app down. Then it is refused, until the entry, an option or
-        the environment is another one, or this is higher.
+      - How often an update is tried that failed and came back, since each time takes the app down. Then it is refused, until the entry,
+        an option or the environment is another one, or this is higher.
       - V(0) for any number.
     type: int
     default: 3
@@ -318,8 +320,8 @@ options:
         required: true
   report:
     description:
-      - What came of the work in the container. It completes the record, cleans a first deployment away (O(on_failure)), or takes an update back
-        (O(on_update_failure)); nothing else is looked at.
+      - What came of the work in the container. It completes the record, cleans a first deployment away (O(on_failure)), or takes an
+        update back (O(on_update_failure)); nothing else is looked at.
     type: dict
     suboptions:
       vmid:
@@ -340,12 +342,14 @@ options:
         default: false
       untouched:
         description:
-          - That nothing was changed in the container before the update failed. There is nothing to go back from then, and the app still runs.
+          - That nothing was changed in the container before the update failed. There is nothing to go back from then, and the app still
+            runs.
         type: bool
         default: false
       epoch:
         description:
-          - C(app.record.lease.epoch) of the deployment, if it had a lease. A report is refused when that one has ended and another run has taken over.
+          - C(app.record.lease.epoch) of the deployment, if it had a lease. A report is refused when that one has ended and another run
+            has taken over.
         type: int
         default: 0
       revision:
@@ -452,7 +456,8 @@ app:
     converge: {description: Whether there is work to do in the container., type: bool, returned: always}
     rollout:
       description:
-        - What an update changes - C(revision), C(entry_version) and C(environment) (names), each with C(from) and C(to), and its C(safety) point.
+        - What an update changes - C(revision), C(entry_version) and C(environment) (names), each with C(from) and C(to), and its
+          C(safety) point.
         - C(settled) tells whether the app was at rest before, or in the middle of an update that something cut off.
       type: dict
       returned: when an update is under way, or would be

@@ -65,7 +65,8 @@ options:
     default: false
   wait:
     description:
-      - With O(state=present), whether to wait for the end of the backup. Without it, RV(backup.task) is the task, and a later run finds what became of it.
+      - With O(state=present), whether to wait for the end of the backup. Without it, RV(backup.task) is the task, and a later run finds
+        what became of it.
     type: bool
     default: true
   mode:

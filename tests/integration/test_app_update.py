@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,13 +9,22 @@ from typing import Any
 import lab as labs
 import pytest
 from integration.pve import Pve, Result, Run
+from integration.updating import (
+    FAILED,
+    UPDATED,
+    assert_back,
+    at_rest,
+    come_back,
+    points,
+    report,
+    settle,
+    snapshots,
+    update_that_fails,
+)
 
 STORAGES = {"snapshot": "local-lvm", "backup": "local-lxc"}
-UPDATED = {"options": {"greeting": "bonjour"}}
 CALLS = 19
 """What an update that fails and its way back take, without what they repeat while they wait."""
-FAILED = {"healthy": False, "step": "health", "error": "no answer."}
-LIST = "/nodes/pve1/lxc/{}/snapshot"
 
 
 @pytest.fixture
@@ -33,38 +41,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def made(app: Run, kind: str) -> Result:
-    return _settle(app, app(storage=STORAGES[kind]))
-
-
-def _settle(app: Run, made: Result, **params: Any) -> Result:
-    assert not made.get("failed"), made["msg"]
-    return dict(app(report=_report(made, healthy=True), **params)["app"])
-
-
-def _report(made: Result, **told: Any) -> dict[str, Any]:
-    at = made["app"]
-    return {"vmid": at["vmid"], "node": at["node"], "epoch": (at["record"]["lease"] or {}).get("epoch", 0), **told}
-
-
-def _snapshots(pve: Pve, vmid: int) -> list[str]:
-    return sorted(row["name"] for row in pve.get(LIST.format(vmid)) if row["name"] != "current")
-
-
-def _backups(pve: Pve) -> list[str]:
-    rows = pve.get("/nodes/pve1/storage/local/content", content="backup")
-    return sorted(re.findall(r"px-safety-[0-9a-f]+", row["notes"])[0] for row in rows)
-
-
-def _points(pve: Pve, vmid: int) -> list[str]:
-    return sorted([*_snapshots(pve, vmid), *_backups(pve)])
-
-
-def _come_back(app: Run, made: Result, **params: Any) -> Result:
-    """What the role does after a failure: report it, prove the previous revision, report that."""
-    back = app(report=_report(made, **FAILED), **params)
-    assert not back.get("failed"), back["msg"]
-    assert (back["app"]["status"], back["app"]["converge"]) == ("restoring", True)
-    return app(report=_report(made, healthy=True, restored=True), **params)
+    return settle(app, app(storage=STORAGES[kind]))
 
 
 def test_update_has_a_safety_point_and_keeps_it(app: Run, pve: Pve, made: Result, kind: str) -> None:
@@ -74,12 +51,12 @@ def test_update_has_a_safety_point_and_keeps_it(app: Run, pve: Pve, made: Result
     assert [step["verb"] for step in check["plan"]] == [step["verb"] for step in real["plan"]]
     (point,) = pve.record(made["vmid"])["safety"]
     assert (point["kind"], point["open"], point["revision"]) == (kind, True, made["revision"])
-    assert _points(pve, made["vmid"]) == [point["name"]]
+    assert points(pve, made["vmid"]) == [point["name"]]
     update = real["app"]["rollout"]
     assert update["revision"] == {"from": made["revision"], "to": real["app"]["revision"]}
     assert update["safety"] == {"kind": kind, "name": point["name"]}
     assert app(**UPDATED)["changed"] is False, "the same run goes on with it"
-    settled = _settle(app, real, **UPDATED)
+    settled = settle(app, real, **UPDATED)
     record = pve.record(made["vmid"])
     assert (settled["status"], record["lease"]) == ("running", None)
     assert [(each["name"], "open" in each) for each in record["safety"]] == [(point["name"], False)]
@@ -89,9 +66,9 @@ def test_update_has_a_safety_point_and_keeps_it(app: Run, pve: Pve, made: Result
 def test_failed_update_comes_back(app: Run, pve: Pve, made: Result) -> None:
     before = pve.config(made["vmid"])
     update = app(**UPDATED)
-    back = _come_back(app, update, **UPDATED)
+    back = come_back(app, update, **UPDATED)
     record, config = pve.record(made["vmid"]), pve.config(made["vmid"])
-    assert _at_rest(record) == ("running", None, made["revision"], made["revision"])
+    assert at_rest(record) == ("running", None, made["revision"], made["revision"])
     assert record["failed"] == update["app"]["revision"]
     assert record["error"] == (
         f"Update to 1.0.0 ({update['app']['revision']}) failed in step 'health': no answer. It came back to 1.0.0 ({made['revision']})."
@@ -106,19 +83,19 @@ def test_failed_update_comes_back(app: Run, pve: Pve, made: Result) -> None:
 def test_failed_update_is_tried_three_times(app: Run, pve: Pve, lab: labs.Lab, made: Result) -> None:
     for _attempt in range(3):
         lab.advance(60)
-        _come_back(app, app(**UPDATED), **UPDATED)
+        come_back(app, app(**UPDATED), **UPDATED)
     refused, check = app(**UPDATED), app(check=True, **UPDATED)
     assert "is not tried again after 3 attempts. Update to 1.0.0" in refused["msg"]
     assert check["msg"] == refused["msg"]
     assert pve.record(made["vmid"])["status"] == "running"
-    assert len(_points(pve, made["vmid"])) <= 2
+    assert len(points(pve, made["vmid"])) <= 2
     assert app(update_attempts=4, **UPDATED)["app"]["converge"]
 
 
 def test_previous_revision_that_is_not_healthy_either(app: Run, pve: Pve, made: Result) -> None:
     update = app(**UPDATED)
-    app(report=_report(update, **FAILED))
-    result = app(report=_report(update, healthy=False, restored=True, step="prove", error="nothing answers."))
+    app(report=report(update, **FAILED))
+    result = app(report=report(update, healthy=False, restored=True, step="prove", error="nothing answers."))
     record = pve.record(made["vmid"])
     assert (result["app"]["status"], record["status"], record["lease"]) == ("error", "error", None)
     assert "failed in step 'health': no answer. The previous revision did not become healthy either" in record["error"]
@@ -131,10 +108,10 @@ def test_old_points_go(app: Run, pve: Pve, lab: labs.Lab, made: Result) -> None:
     for number in range(4):
         lab.advance(60)
         wish = {"options": {"greeting": f"number {number}"}}
-        _settle(app, app(**wish), **wish)
+        settle(app, app(**wish), **wish)
     names = [point["name"] for point in pve.record(made["vmid"])["safety"]]
     assert len(names) == 2
-    assert _points(pve, made["vmid"]) == sorted(names)
+    assert points(pve, made["vmid"]) == sorted(names)
 
 
 def test_point_that_cannot_be_removed_is_a_warning(app: Run, pve: Pve, lab: labs.Lab, made: Result, kind: str) -> None:
@@ -145,18 +122,18 @@ def test_point_that_cannot_be_removed_is_a_warning(app: Run, pve: Pve, lab: labs
             lab.fault("500", method="DELETE", times=0, reason="no such luck")
         result = app(**wish)
         assert not result.get("failed"), result["msg"]
-        _settle(app, result, **wish)
+        settle(app, result, **wish)
     assert "500 no such luck" in str(result["warnings"]) and "It is left for the next run." in str(result["warnings"])
     lab.faults.clear()
-    assert len(_points(pve, vmid)) == len(pve.record(vmid)["safety"]) == 2
+    assert len(points(pve, vmid)) == len(pve.record(vmid)["safety"]) == 2
     tidied = app(**wish)
     assert [step["verb"] for step in tidied["plan"]] == ["delete", "update"]
-    assert _points(pve, vmid) == [pve.record(vmid)["safety"][0]["name"]]
+    assert points(pve, vmid) == [pve.record(vmid)["safety"][0]["name"]]
     assert app(**wish)["changed"] is False
 
 
 def test_snapshot_that_fails_leaves_the_app_as_it_was_and_says_so(app: Run, pve: Pve, lab: labs.Lab) -> None:
-    made = _settle(app, app(storage="local-lvm"))
+    made = settle(app, app(storage="local-lvm"))
     lab.fault("task-fails", type="vzsnapshot", text="thin pool is full")
     result = app(**UPDATED)
     assert result["msg"] == f"Cannot create snapshot {made['vmid']} on node pve1: thin pool is full."
@@ -164,15 +141,15 @@ def test_snapshot_that_fails_leaves_the_app_as_it_was_and_says_so(app: Run, pve:
     assert (record["status"], record["step"], record["lease"], record["revision"]) == ("error", "create", None, made["revision"])
     again = app(**UPDATED)
     assert again["app"]["converge"]
-    _settle(app, again, **UPDATED)
-    assert _snapshots(pve, made["vmid"]) == [point["name"] for point in pve.record(made["vmid"])["safety"]]
+    settle(app, again, **UPDATED)
+    assert snapshots(pve, made["vmid"]) == [point["name"] for point in pve.record(made["vmid"])["safety"]]
 
 
 def test_update_takes_twelve_calls(app: Run, lab: labs.Lab) -> None:
-    made = _settle(app, app(storage="local-lvm"))
+    made = settle(app, app(storage="local-lvm"))
     lab.journal_book.clear()
     update = app(**UPDATED)
-    _settle(app, update, **UPDATED)
+    settle(app, update, **UPDATED)
     calls = [f"{call.method} {call.path.replace(str(made['vmid']), 'V').replace('/nodes/pve1/lxc/', '')}" for call in lab.journal()]
     look = ["GET /cluster/resources", "GET V/pending", "GET V/interfaces"]
     assert [call for call in calls if "/tasks/" not in call] == [
@@ -185,8 +162,8 @@ def test_update_takes_twelve_calls(app: Run, lab: labs.Lab) -> None:
 def test_overtaken_run_is_refused(app: Run, pve: Pve, lab: labs.Lab, made: Result) -> None:
     """Its lease ended, another run took over and finished; what it tells and does afterwards does not count."""
     update = app(**UPDATED)
-    stale = _report(update, healthy=True)
-    _settle(app, update, **UPDATED)
+    stale = report(update, healthy=True)
+    settle(app, update, **UPDATED)
     before = pve.config(made["vmid"])
     hold = app(hold={key: stale[key] for key in ("vmid", "node", "epoch")})
     failed = app(report={**stale, **FAILED})
@@ -199,7 +176,7 @@ def test_overtaken_run_is_refused(app: Run, pve: Pve, lab: labs.Lab, made: Resul
 def test_lease_is_renewed(app: Run, pve: Pve, made: Result) -> None:
     update = app(timeouts={"lease_s": 100}, **UPDATED)
     until = pve.record(made["vmid"])["lease"]["until"]
-    hold = {key: value for key, value in _report(update).items() if key in ("vmid", "node", "epoch")}
+    hold = {key: value for key, value in report(update).items() if key in ("vmid", "node", "epoch")}
     assert app(hold=hold, timeouts={"lease_s": 100})["changed"] is False
     renewed = app(hold=hold, timeouts={"lease_s": 3600})
     assert renewed["changed"] and pve.record(made["vmid"])["lease"]["until"] > until
@@ -207,7 +184,7 @@ def test_lease_is_renewed(app: Run, pve: Pve, made: Result) -> None:
 
 
 def test_storage_without_snapshots_and_backups_is_refused(app: Run, pve: Pve, lab: labs.Lab) -> None:
-    made = _settle(app, app(storage="local-lxc"))
+    made = settle(app, app(storage="local-lxc"))
     before = pve.config(made["vmid"])
     assert "storage local-lxc takes no snapshots. Set safety: backup" in app(safety="snapshot", **UPDATED)["msg"]
     lab.cluster.storages["local"].content.remove("backup")
@@ -216,46 +193,20 @@ def test_storage_without_snapshots_and_backups_is_refused(app: Run, pve: Pve, la
     assert app(safety="none", **UPDATED)["app"]["rollout"]["safety"] is None
 
 
-def _update_that_fails(app: Run) -> Result:
-    """As the role does it, as far as it comes."""
-    update = app(**UPDATED)
-    if update.get("failed") or not update["app"]["converge"]:
-        return update
-    if update["app"]["status"] != "restoring":
-        back = app(report=_report(update, **FAILED), **UPDATED)
-        if back.get("failed") or back["app"]["status"] != "restoring":
-            return back
-    return app(report=_report(update, healthy=True, restored=True), **UPDATED)
-
-
-def _at_rest(record: dict[str, Any]) -> tuple[Any, ...]:
-    return (record["status"], record["lease"], record["revision"], record["wanted"])
-
-
-def _assert_back(app: Run, pve: Pve, made: Result) -> None:
-    """The previous revision runs, the record is true, and every safety point that there is stands in it."""
-    record = pve.record(made["vmid"])
-    assert _at_rest(record) == ("running", None, made["revision"], made["revision"])
-    assert pve.config(made["vmid"])["tags"] == f"hello;proximity;rev-{made['revision']}"
-    assert (pve.vmids(), pve.status(made["vmid"])) == ([made["vmid"]], "running")
-    assert set(_points(pve, made["vmid"])) == {point["name"] for point in record["safety"]}
-    assert app()["changed"] is False
-
-
 @pytest.mark.parametrize("nth", range(1, CALLS + 1))
 @pytest.mark.parametrize("fault", ["reset", "reset-after", "status"])
 def test_after_any_fault_of_a_failing_update_one_more_run_ends_it(app: Run, pve: Pve, lab: labs.Lab, fault: str, nth: int) -> None:
     """Each call of the update and of the way back in turn."""
-    made = _settle(app, app(storage="local-lvm"))
+    made = settle(app, app(storage="local-lvm"))
     arguments = {"status": 500, "reason": "something broke"} if fault == "status" else {}
     lab.fault(fault, path="(?!.*/tasks/).*", nth=nth, **arguments)
-    _update_that_fails(app)
+    update_that_fails(app)
     assert lab.faults._faults[0].struck, "there are fewer calls than this test counts"
     lab.faults.clear()
     assert pve.vmids() == [made["vmid"]]
-    result = _update_that_fails(app)
+    result = update_that_fails(app)
     assert not result.get("failed"), result
-    _assert_back(app, pve, made)
+    assert_back(app, pve, made)
 
 
 WRITES = {
@@ -266,10 +217,12 @@ WRITES = {
     "stop": ("POST", ".*/shutdown"),
     "restore": ("POST", "/nodes/pve1/lxc"),
     "start": ("POST", ".*/status/start"),
+    "begin": ("POST", "/pools"),
+    "end": ("DELETE", "/pools/px-restore-.*"),
 }
 BOUNDARIES = {
     "snapshot": {"update": ("record", "snapshot"), "way back": ("record", "rollback", "start")},
-    "backup": {"update": ("record", "backup"), "way back": ("record", "stop", "restore", "start")},
+    "backup": {"update": ("record", "backup"), "way back": ("record", "begin", "stop", "restore", "start", "end")},
 }
 
 
@@ -282,7 +235,7 @@ def test_killed_at_any_step(
     app: Run, pve: Pve, lab: labs.Lab, process: Callable[..., Any], made: Result, phase: str, write: str, moment: str
 ) -> None:
     """A process that is gone before a write has an effect, or right after it, before it hears of that."""
-    told = {} if phase == "update" else {"report": {**_report(app(**UPDATED), **FAILED), "epoch": 0}, "take_over_lease": True}
+    told = {} if phase == "update" else {"report": {**report(app(**UPDATED), **FAILED), "epoch": 0}, "take_over_lease": True}
     method, path = WRITES[write]
     fault = lab.fault("timeout" if moment == "before" else "timeout-after", method=method, path=f"{path}$", seconds=120)
     child = process(**UPDATED, **told)
@@ -293,5 +246,5 @@ def test_killed_at_any_step(
     child.kill()
     child.wait()
     lab.faults.clear()
-    assert _update_that_fails(app).get("failed") is None
-    _assert_back(app, pve, made)
+    assert update_that_fails(app).get("failed") is None
+    assert_back(app, pve, made)

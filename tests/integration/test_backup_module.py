@@ -126,8 +126,10 @@ def test_back_in_its_place(backup: Runner, deployed: Result, pve: Pve, app: Run)
         "update config",
         "stop guest",
         "create archive",
+        "create rescue",
         "restore guest",
         "start guest",
+        "delete rescue",
     ]
     after = pve.config(vmid)
     assert {key: after[key] for key in ("hostname", "net0", "memory")} == {key: before[key] for key in ("hostname", "net0", "memory")}
@@ -136,6 +138,7 @@ def test_back_in_its_place(backup: Runner, deployed: Result, pve: Pve, app: Run)
     assert (record["status"], record["step"], record["restored"], record["vmid"]) == ("restoring", "start", made, vmid)
     assert (record["app"], record["ports"]) == (deployed["record"]["app"], deployed["record"]["ports"])
     assert result["app"]["status"] == "restoring" and result["app"]["converge"]
+    assert result["backup"]["volume"] == made
     reported = app(entry=False, report={"vmid": vmid, "node": "pve1", "healthy": True})
     assert (reported["app"]["status"], pve.config(vmid)["tags"]) == ("running", before["tags"])
     assert not backup(state="restored", backup=made, confirm=True)["changed"]

@@ -34,6 +34,7 @@ MAY: dict[str, set[str]] = {
     "controller": {"model"},
     "observer": {"api", "controller", "errors", "fleets", "model", "plans", "resources"},
     "advice": {"api", "controller", "desired", "errors", "observer", "planner"},
+    "exports": {"api", "errors", "facts", "model", "networks", "planner", "resources"},
     "deeds": {"api", "archives", "backups", "claims", "desired", "errors", "fleets", "model", "plans", "resources"},
     "executor": {"api", "deeds", "desired", "errors", "model", "plans", "resources", "wire"},
     "convergence": {"api", "controller", "desired", "errors", "executor", "model", "observer", "planner", "plans"},
@@ -47,7 +48,9 @@ MAY: dict[str, set[str]] = {
     "claiming": {"convergence", "desired", "errors", "executor", "model", "observer", "plans"},
     "claim_spec": {"claims", "desired", "errors", "looks", "model", "ranges", "spec", "wire"},
     "claim_results": {"claims", "desired", "model", "planner", "plans", "wire"},
-    "settling": {"claiming", "controller", "convergence", "desired", "errors", "executor", "fleets", "model", "observer", "planner", "plans"},
+    "settling": {
+        *("claiming", "controller", "convergence", "desired", "errors", "executor", "fleets", "model", "observer", "planner", "plans"),
+    },
     "arguments": {"api", "errors", "ansible"},
     "app_arguments": {"arguments", "errors", "ansible"},
     "fleet_spec": {"app_arguments", "desired", "errors", "fleets", "ranges", "spec"},

@@ -18,6 +18,8 @@ from .collection import collect
 from .creation import plan_creation
 from .deletion import plan_deletion
 from .reports import plan_clean_up, plan_hold, plan_own_failure, plan_report
+from .rescue import end_rescues, plan_rescue
+from .rollback import is_going_back
 from .search import Search, find_app
 from .slots import Claims
 
@@ -48,9 +50,12 @@ def plan_app(app: DesiredApp, observed: Observed, claims: Claims) -> AppPlan:
         return plan_hold(app, app.hold, observed)
     search = find_app(app, observed)
     if app.state == "absent":
-        plan = plan_deletion(app, search, observed)
+        plan = _without_rescues(app, plan_deletion(app, search, observed), observed)
     elif search.found:
         plan = plan_adjustment(app, search.found, observed)
+        plan = plan if is_going_back(search.found.record) else _without_rescues(app, plan, observed)
+    elif rescued := plan_rescue(app, observed):
+        plan = rescued
     elif search.copies:
         copy = search.copies[0]
         raise PlanError(
@@ -62,6 +67,12 @@ def plan_app(app: DesiredApp, observed: Observed, claims: Claims) -> AppPlan:
     else:
         plan = plan_creation(app, observed, claims)
     return replace(plan, warnings=plan.warnings + _warnings(app, search))
+
+
+def _without_rescues(app: DesiredApp, plan: AppPlan, observed: Observed) -> AppPlan:
+    """An app that is there, or not wanted, has nothing left to be brought back from."""
+    ends = end_rescues(app.name, observed) if app.safety.prune else []
+    return replace(plan, vmid=plan.vmid or ends[0].id, steps=(*plan.steps, *ends)) if ends else plan
 
 
 def _warnings(app: DesiredApp, search: Search) -> tuple[str, ...]:

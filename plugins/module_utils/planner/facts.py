@@ -84,6 +84,10 @@ def safety_backup(observed: Observed, node: str, storage: str, vmid: int, name: 
     return str(known(observed, Fact("safety_backup", (node, storage, vmid, name)))[0])
 
 
+def rescue_possible(observed: Observed, pool: str) -> bool:
+    return bool(known(observed, Fact("rescue_possible", (pool,)))[0])
+
+
 def templates_and_bridges(observed: Observed, node: str, storages: Iterable[str]) -> tuple[list[str], list[str]]:
     facts = [Fact("templates", (node, storage)) for storage in storages]
     *templates, bridges = known(observed, *facts, Fact("bridges", (node,)))

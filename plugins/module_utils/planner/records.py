@@ -98,6 +98,11 @@ def refuse_fenced(app: DesiredApp, record: Record, epoch: int, observed: Observe
 
 
 def refuse_locked(app: DesiredApp, guest: Guest, config: GuestConfig) -> None:
+    if config.lock == "create":  # whoever still made or restored it would have been waited for
+        raise PlanError(
+            f"Cannot change app {app.name}: guest {guest.vmid} on node {guest.node} is locked (create), and no task of Proxmox that was "
+            f"at it goes on. Its API unlocks nothing: run `pct unlock {guest.vmid}` on that node, then run again."
+        )
     if config.lock:
         raise PlanError(
             f"Cannot change app {app.name}: guest {guest.vmid} on node {guest.node} is locked ({config.lock}). "

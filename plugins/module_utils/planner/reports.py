@@ -26,7 +26,7 @@ from .records import (
     tags_of,
     users_tags,
 )
-from .rollback import can_go_back, is_going_back, plan_return, plan_rollback, plan_untouched, resume_rollback
+from .rollback import can_go_back, is_going_back, plan_return, plan_rollback, plan_untouched, resume_rollback, told_why_not
 from .safety import closed
 from .search import Found
 
@@ -61,7 +61,8 @@ def _plan_report(app: DesiredApp, report: Report, found: Found, observed: Observ
             settled |= {"environment": app.release.environment, "catalog": app.release.catalog}
         after = next_record(record, observed, **settled, **fresh)
     else:
-        after = next_record(record, observed, status="error", step=report.step, error=shortened(report.error), lease=None)
+        told = shortened(report.error) + (told_why_not(found, observed) if app.on_update_failure == "rollback" else "")
+        after = next_record(record, observed, status="error", step=report.step, error=told, lease=None)
     wished = {"tags": tags_of(after, users_tags(config.tags, record))}
     if after is not record:
         wished["notes"] = notes_of(app, after, config.notes, report.address)  # type: ignore[assignment]

@@ -13,7 +13,7 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..archives import Archive
+from ..archives import Archive, Rescue, rescue_pool
 from ..backups import LATEST, DesiredBackup
 from ..errors import PlanError
 from ..model import Guest, GuestConfig, Live, Network, Notes, Observed, Record
@@ -21,6 +21,7 @@ from ..plans import AppPlan, Step
 from . import facts
 from .places import Place, choose_node, place_on
 from .records import address_of, changed_config, next_record, notes_of, refuse_leased, refuse_locked, tags_of, taken_lease, users_tags
+from .rescue import begin_rescue, end_rescue, end_rescues
 from .safety_backups import safety_steps
 from .search import Found, find_app
 from .shelves import UnderWay, archived, archives_on, of_name, of_record, shelves, works
@@ -74,6 +75,7 @@ def _finish(wish: DesiredBackup, found: Found, observed: Observed) -> AppPlan:
     if working and wish.restoring.start and not live.running:
         refuse_locked(wish.app(), guest, found.config)
         steps = [_start(guest.vmid)]
+    steps += end_rescues(record.name, observed)
     return AppPlan(record.name, guest.vmid, guest.node, found.config.digest, tuple(steps), converge=working and wish.restoring.start)
 
 
@@ -136,12 +138,15 @@ def _in_place(wish: DesiredBackup, found: Found, saved: Saved, observed: Observe
         "notes": notes_of(wish.app(), after, config.notes),
         "protection": config.protection,
     }
+    rescue = Rescue(rescue_pool(record.name, guest.vmid), guest.node, place.storage, saved.archive.volume)
     steps = [
         *changed_config(config, {"protection": False, "notes": notes, "tags": tags_of(now, users_tags(config.tags, record))}),
         *([Step("stop", "guest", guest.vmid, {"running": True}, {"running": False})] if live.running else ()),
         *(safety_steps(found, saved.archive, mark, observed) if wish.restoring.safety else ()),
+        *begin_rescue(record.name, guest.vmid, rescue, observed),
         Step("restore", "guest", guest.vmid, _lost(found), {"archive": saved.archive.volume, "storage": place.storage, **wished}),
         *([_start(guest.vmid)] if wish.restoring.start else ()),
+        end_rescue(rescue.pool, guest.vmid),
     ]
     warnings = (f"All data of app {wish.name} since {saved.archive.made:%Y-%m-%d %H:%M} UTC is replaced, and its snapshots go.",)
     return AppPlan(wish.name, guest.vmid, guest.node, config.digest, tuple(steps), converge=wish.restoring.start, warnings=warnings)
@@ -159,6 +164,12 @@ def _refuse_loss(wish: DesiredBackup, found: Found, saved: Saved, observed: Obse
         raise UnderWay(f"Guest {guest.vmid} of app {wish.name} is being backed up or restored.", guest, task.upid if task else "")
     refuse_locked(wish.app(), guest, config)
     lost = [name for name, text in sorted(config.mounts.items()) if not (text.startswith("/") or "backup=1" in text.split(","))]
+    pool = rescue_pool(found.record.name, guest.vmid)
+    if not facts.rescue_possible(observed, pool):
+        raise PlanError(
+            f"Cannot restore app {wish.name} in place: pool {pool} has to say so meanwhile, lest the app be lost where that breaks off, "
+            "and this token may not make it. Give it Pool.Allocate and Pool.Audit on /pool, or restore it as a new app."
+        )
     if lost:
         raise PlanError(
             f"Cannot restore app {wish.name} in place: its volumes {', '.join(lost)} are in no backup and would be emptied. "
@@ -223,7 +234,7 @@ def _anew(wish: DesiredBackup, saved: Saved, observed: Observed) -> AppPlan:
         "notes": notes_of(wish.app(name), record, Notes(saved.config.notes.head, (), None, saved.config.notes.tail)),
     }
     step = Step("restore", "guest", vmid, None, {"archive": saved.archive.volume, "storage": place.storage, "node": node, **wished})
-    steps = (step, *([_start(vmid)] if wish.restoring.start else ()))
+    steps = (step, *([_start(vmid)] if wish.restoring.start else ()), *end_rescues(name, observed))
     return AppPlan(name, vmid, node, steps=steps, converge=wish.restoring.start)
 
 

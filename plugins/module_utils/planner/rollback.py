@@ -11,12 +11,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..archives import Rescue, rescue_pool
 from ..desired import DesiredApp, Report
+from ..errors import PlanError
 from ..model import Notes, Observed, Record, SafetyPoint
 from ..plans import AppPlan, Step
 from . import facts
 from .records import changed_config, next_record, notes_of, refuse_locked, shortened, tags_of, taken_lease, users_tags
-from .safety import STEP_KINDS, closed, is_there, open_point
+from .rescue import begin_rescue, end_rescue, end_rescues
+from .safety import STEP_KINDS, closed, is_there, open_point, users_snapshots
 from .search import Found
 
 ON_THE_WAY = "px-rollback"
@@ -30,7 +33,21 @@ def is_going_back(record: Record) -> bool:
 def can_go_back(app: DesiredApp, found: Found, observed: Observed) -> bool:
     """Whether a report of failure leads back: there was an update, it is wished, and there is something to go back to."""
     point = open_point(found.record)
-    return bool(found.record.revision and app.on_update_failure == "rollback" and point and is_there(point, found, observed))
+    if not found.record.revision or app.on_update_failure != "rollback" or not point or not is_there(point, found, observed):
+        return False
+    return not _lost_on_the_way(point, found, observed)
+
+
+def _lost_on_the_way(point: SafetyPoint, found: Found, observed: Observed) -> list[str]:
+    """Snapshots of the user's, made since the backup that would be unpacked over the container."""
+    return users_snapshots(found, observed) if point.kind == "backup" else []
+
+
+def told_why_not(found: Found, observed: Observed) -> str:
+    """Why an app stays with an update that failed, where it is for what somebody has made meanwhile."""
+    point = open_point(found.record)
+    lost = _lost_on_the_way(point, found, observed) if point and found.record.revision else []
+    return f" It did not go back to its backup, since its snapshots {', '.join(lost)} would be lost." if lost else ""
 
 
 def plan_rollback(app: DesiredApp, report: Report, found: Found, observed: Observed) -> AppPlan:
@@ -81,6 +98,11 @@ def resume_rollback(app: DesiredApp, found: Found, observed: Observed) -> AppPla
         return None
     after = next_record(record, observed, lease=taken_lease(app, record, observed))
     steps = changed_config(config, {"notes": notes_of(app, after, config.notes)}) if after is not record else []
+    if point and not gone_back and (lost := _lost_on_the_way(point, found, observed)):
+        raise PlanError(
+            f"Cannot bring app {app.name} (guest {found.guest.vmid}) back: it would lose its snapshots {', '.join(lost)}, made since "
+            "the backup that it goes back to. Remove them, then run again."
+        )
     plan = _plan(app, found, observed, (steps, after), gone_back)
     if plan.steps:
         refuse_locked(app, found.guest, config)
@@ -109,9 +131,23 @@ def _plan(app: DesiredApp, found: Found, observed: Observed, written: tuple[list
     first, after = written
     live = facts.live(observed, guest.node, guest.vmid)
     point = open_point(after)
+    begin, end = _rescue(point, found, observed, gone_back)
     back = [] if gone_back or not point else _way_back(point, found, notes_of(app, after, config.notes), live.running)
     start = [Step("start", "guest", guest.vmid, {"running": False}, {"running": True})] if back or not live.running else []
-    return AppPlan(app.name, guest.vmid, guest.node, config.digest, (*first, *back, *start), converge=True)
+    steps = (*first, *begin, *back, *start, *(end if app.safety.prune else ()))
+    return AppPlan(app.name, guest.vmid, guest.node, config.digest, steps, converge=True)
+
+
+def _rescue(point: SafetyPoint | None, found: Found, observed: Observed, gone_back: bool) -> tuple[list[Step], list[Step]]:
+    """What is said before a backup is unpacked over the container, and no longer when it is whole again."""
+    if not point or point.kind != "backup":
+        return [], []
+    name, vmid, node = found.record.name, found.guest.vmid, found.guest.node
+    if gone_back:
+        return [], end_rescues(name, observed)
+    archive = facts.safety_backup(observed, node, point.storage, vmid, point.name)
+    rescue = Rescue(rescue_pool(name, vmid), node, found.config.disk_storage, archive)
+    return begin_rescue(name, vmid, rescue, observed), [end_rescue(rescue.pool, vmid)]
 
 
 def _way_back(point: SafetyPoint, found: Found, notes: Notes, running: bool) -> list[Step]:

@@ -9,14 +9,16 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
+from ..archives import rescue_pool
 from ..desired import DesiredApp
 from ..errors import PlanError
-from ..model import Observed, Record, SafetyPoint
+from ..model import Fact, Observed, Record, SafetyPoint
 from ..plans import Step
 from . import facts
 from .search import Found
 
-PREFIX = "px-safety-"
+OURS = "px-"
+PREFIX = f"{OURS}safety-"
 STEP_KINDS = {"snapshot": "snapshot", "backup": "safety-backup"}
 
 
@@ -83,7 +85,10 @@ def _new_point(app: DesiredApp, found: Found, observed: Observed) -> SafetyPoint
     kind, storage = _kind(app, found, observed)
     if kind == "none":
         return None
-    taken = {point.name for point in found.record.safety}
+    if (lost := open_point(found.record)) and (lost.kind, lost.storage) == (kind, storage):
+        return lost  # under its own name: what was begun for it may still come about
+    seen = observed.facts.get(Fact("snapshots", (found.guest.node, found.guest.vmid)), ())
+    taken = {*seen, *(point.name for point in found.record.safety)}
     names = (f"{PREFIX}{second:x}" for second in count(int(observed.now.timestamp())))
     return SafetyPoint(kind, next(name for name in names if name not in taken), observed.now, found.record.revision, storage, open=True)
 
@@ -108,7 +113,30 @@ def _kind(app: DesiredApp, found: Found, observed: Observed) -> tuple[str, str]:
     if not storages:
         without = "" if wish == "backup" else f"storage {found.config.disk_storage} takes no snapshots, and "
         raise PlanError(f"{cannot}{without}node {guest.node} has no storage for backups. Set safety: none to update without a way back.")
-    return "backup", max(storages, key=lambda each: (each.free_mb, each.name)).name
+    _refuse_without_return(app, found, cannot, observed)
+    begun = next((point.storage for point in found.record.safety if point.open), "")
+    return "backup", max(storages, key=lambda each: (each.name == begun, each.free_mb, each.name)).name
+
+
+def _refuse_without_return(app: DesiredApp, found: Found, cannot: str, observed: Observed) -> None:
+    """A backup is only as good as the way back to it, which replaces the whole container."""
+    vmid = found.guest.vmid
+    if lost := users_snapshots(found, observed):
+        raise PlanError(
+            f"{cannot}it would go back to a backup, and lose its snapshots {', '.join(lost)} by that. "
+            "Remove them, set safety: snapshot where its storage takes snapshots, or safety: none to update without a way back."
+        )
+    pool = rescue_pool(app.name, vmid)
+    if not facts.rescue_possible(observed, pool):
+        raise PlanError(
+            f"{cannot}before it goes back to a backup, pool {pool} has to say so, lest the app be lost where that breaks off, "
+            "and this token may not make it. Give it Pool.Allocate and Pool.Audit on /pool, or set safety: none."
+        )
+
+
+def users_snapshots(found: Found, observed: Observed) -> list[str]:
+    """Those that are not ours, and that a backup which is unpacked over the container would take with it."""
+    return [name for name in facts.snapshots(observed, found.guest.node, found.guest.vmid) if not name.startswith(OURS)]
 
 
 def _make(point: SafetyPoint, record: Record) -> Step:

@@ -15,9 +15,13 @@ from .archives import create_backup, observe_archives
 
 def observe_safety_backup(client: Client, node: str, storage: str, vmid: int, name: str) -> str:
     """The volume of the backup that was made under this name; empty when there is none."""
-    every = observe_archives(client, node, storage)
-    fitting = (each.volume for each in every if each.vmid == vmid and each.label and (each.label.kind, each.label.run) == ("update", name))
-    return next(fitting, "")
+    return next(iter(observe_safety_backups(client, node, storage, vmid, name)), "")
+
+
+def observe_safety_backups(client: Client, node: str, storage: str, vmid: int, name: str) -> list[str]:
+    """The oldest first: what a call made that came late may hold the update already."""
+    found = sorted(observe_archives(client, node, storage), key=lambda each: (each.made, each.volume))
+    return [each.volume for each in found if each.vmid == vmid and each.label and (each.label.kind, each.label.run) == ("update", name)]
 
 
 def create_safety_backup(client: Client, node: str, vmid: int, storage: str, label: Mapping[str, Any], purpose: str) -> str:

@@ -1,11 +1,11 @@
-"""Backups in the world of a case: what lies on storages, what is in it, and what is being made."""
+"""Backups in the world of a case: what lies on storages, what is in it, what is being made, and what is to be brought back."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
 
-from ansible_collections.proximity.platform.plugins.module_utils.archives import Archive, Label, Work
+from ansible_collections.proximity.platform.plugins.module_utils.archives import Archive, Label, Rescue, Work, rescue_pool
 from ansible_collections.proximity.platform.plugins.module_utils.model import Cluster, Fact, GuestConfig
 from ansible_collections.proximity.platform.plugins.module_utils.wire.times import parse_time
 
@@ -34,7 +34,14 @@ def shelved(given: dict[str, Any], cluster: Cluster, saved: Any, now: datetime) 
         facts[Fact("works", (guest.node, guest.vmid))] = tuple(
             Work(each["upid"], guest.node, guest.vmid, each["status"], now) for each in works
         )
+    facts |= {Fact("rescue", (pool,)): _rescue(pool, told) for pool, told in given.get("rescues", {}).items()}
+    possible = given.get("rescue_possible", True)
+    facts |= {Fact("rescue_possible", (rescue_pool(guest.name, guest.vmid),)): possible for guest in cluster.guests.values()}
     return facts | {Fact("all works"): (), Fact("uncovered"): None}
+
+
+def _rescue(pool: str, told: dict[str, str] | None) -> Rescue | None:
+    return Rescue(pool, **{"node": "pve1", "storage": "local-lxc", **told}) if told else None
 
 
 def _archive(each: dict[str, Any]) -> Archive:

@@ -80,7 +80,8 @@ class World:
             self._guest(node, vmid, parse_config(vmid, config), {})
         guests = {guest.vmid: guest for guest in map(_guest, rows)}
         nodes = {node.name: node for node in map(_node, given["nodes"])}
-        self.facts[Fact("cluster")] = Cluster(guests, nodes, tuple(map(_storage, given["storages"])), frozenset(given["pools"]))
+        pools = frozenset((*given["pools"], *given.get("rescues", ())))
+        self.facts[Fact("cluster")] = Cluster(guests, nodes, tuple(map(_storage, given["storages"])), pools)
         claims = parse_page(" ".join([HEADER, *given["ledger"]]))
         self.facts[Fact("ledger", ("proximity-ports",))] = Ledger(claims)
         self.facts[Fact("jobs", ("proximity-jobs",))] = Jobs(tuple(Job(**each) for each in given.get("jobs", ())))
@@ -142,5 +143,7 @@ class World:
         self.facts[Fact("marks", (node, vmid))] = tuple((name, parse_time(made)) for name, made in app.get("marks", {}).items())
         self.facts[Fact("snapshots_possible", (node, vmid))] = app.get("snapshots_possible", True)
         self.facts[Fact("links_possible", (node, vmid))] = app.get("links_possible", True)
+        for name, storage in app.get("lost_backups", {}).items():
+            self.facts[Fact("safety_backup", (node, storage, vmid, name))] = ""
         for name, storage in app.get("backups", {}).items():
             self.facts[Fact("safety_backup", (node, storage, vmid, name))] = f"{storage}:backup/{name}"

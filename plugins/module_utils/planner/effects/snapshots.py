@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ...archives import Rescue
 from ...model import Fact, GuestConfig
 from ...plans import Step
-from ..facts import live_fact
+from ..facts import CLUSTER, live_fact
 from .guests import Effect, Facts
 
 
@@ -31,6 +32,17 @@ def _saved(node: str, step: Step, known: Facts) -> Facts:
 
 def _erased(node: str, step: Step, known: Facts) -> Facts:
     return {_backup_fact(node, step.id, step.before or {}): ""}
+
+
+def _announced(node: str, step: Step, known: Facts) -> Facts:
+    after = step.after or {}
+    pool = after["pool"]
+    pools = replace(known[CLUSTER], pools=known[CLUSTER].pools | {pool})
+    return {CLUSTER: pools, Fact("rescue", (pool,)): Rescue(pool, node, after["storage"], after["archive"])}
+
+
+def _concluded(node: str, step: Step, known: Facts) -> Facts:
+    return {CLUSTER: replace(known[CLUSTER], pools=known[CLUSTER].pools - {(step.before or {})["pool"]})}
 
 
 def _gone_back(node: str, step: Step, known: Facts) -> Facts:
@@ -56,4 +68,6 @@ SNAPSHOT_EFFECTS: dict[tuple[str, str], Effect] = {
     ("create", "safety-backup"): _saved,
     ("delete", "safety-backup"): _erased,
     ("rollback", "safety-backup"): _gone_back,
+    ("create", "rescue"): _announced,
+    ("delete", "rescue"): _concluded,
 }
