@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.proximity.platform.plugins.module_utils.backup_turns import missing, turns
+from ansible_collections.proximity.platform.plugins.module_utils.backup_turns import missing, turns_of_clusters
 from ansible_collections.proximity.platform.plugins.module_utils.entries import parse_entry
 from ansible_collections.proximity.platform.plugins.module_utils.entries.hooks import hooks_of
 from ansible_collections.proximity.platform.plugins.module_utils.errors import SpecError
@@ -24,9 +24,9 @@ def backup_hooks(definition: Mapping[str, Any], name: str, root: str = "/opt/pro
         raise AnsibleFilterError(str(error)) from error
 
 
-def backup_turns(listing: Mapping[str, Any], wishes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def backup_turns(wishes: Sequence[Mapping[str, Any]], looks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     try:
-        return turns(listing, wishes, datetime.now().astimezone())
+        return turns_of_clusters(wishes, looks, datetime.now().astimezone())
     except SpecError as error:
         raise AnsibleFilterError(str(error)) from error
 

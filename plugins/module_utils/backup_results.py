@@ -32,8 +32,17 @@ def describe_backup(wish: DesiredBackup, plan: AppPlan, observed: Observed) -> R
     if wish.state == "present":
         return found | {"excluded": excluded(config)}
     if wish.state == "restored":
-        return found | {"app": describe_app(wish.app(plan.name), plan, observed)}
+        return found | {"backup": found["backup"] or _restored(config), "app": describe_app(wish.app(plan.name), plan, observed)}
     return found
+
+
+def _restored(config: GuestConfig | None) -> Row | None:
+    """What an app that was restored before says that it came from; where that lies was not looked at."""
+    record = config.notes.record if config else None
+    if not record or not record.restored:
+        return None
+    volume = record.restored.partition(" ")[0]
+    return {"volume": volume, "status": "completed", "app": record.name, "vmid": record.vmid, "node": None}
 
 
 def _apps(observed: Observed) -> list[Row]:

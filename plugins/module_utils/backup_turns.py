@@ -42,6 +42,25 @@ def turns(listing: Mapping[str, Any], wishes: Sequence[Mapping[str, Any]], now: 
     return answer
 
 
+def turns_of_clusters(
+    wishes: Sequence[Mapping[str, Any]], looks: Mapping[str, Mapping[str, Any]], now: datetime
+) -> dict[str, dict[str, Any]]:
+    """The same for several clusters, side by side. `looks` are results of the module by the host that took the look for its cluster.
+
+    A wish has its `cluster`, too. Where that could not be looked at, the answer has in `failed` what was said.
+    """
+    answer: dict[str, dict[str, Any]] = {}
+    clusters = {wish["host"]: wish["cluster"] for wish in wishes}
+    for looker, listing in looks.items():
+        mates = [wish for wish in wishes if wish["cluster"] == clusters[looker]]
+        if "backups" in listing:
+            answer |= turns(listing, mates, now)
+        else:
+            said = f"The backups of its cluster could not be looked at. {listing.get('msg', '')}".strip()
+            answer |= {wish["host"]: {"turn": None, "why": "its cluster could not be looked at", "failed": said} for wish in mates}
+    return {host: {"host": host, "failed": "", **answer[host]} for host in sorted(answer)}
+
+
 def missing(listing: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The newest backup of each app that has no container, in the order of start, then by number."""
     there = {app["name"] for app in listing["apps"]}

@@ -48,15 +48,20 @@ def grow(lab: labs.Lab, count: int) -> list[str]:
     return names
 
 
+def api_of(lab: labs.Lab) -> dict[str, Any]:
+    token_id, _sign, secret = lab.token.partition("=")
+    url = urlsplit(lab.url)
+    about = {"host": "127.0.0.1", "port": url.port, "token_id": token_id, "token_secret": secret, "ca_path": str(lab.ca_path)}
+    return {f"proximity_api_{key}": value for key, value in about.items()}
+
+
 @pytest.fixture
 def play(lab: labs.Lab, tmp_path: Path) -> Play:
-    def run(names: list[str], *options: str, playbook: str = "backup", **more: Any) -> subprocess.CompletedProcess[str]:
-        token_id, _sign, secret = lab.token.partition("=")
-        url = urlsplit(lab.url)
-        about = {"host": "127.0.0.1", "port": url.port, "token_id": token_id, "token_secret": secret, "ca_path": str(lab.ca_path)}
-        variables = {f"proximity_api_{key}": value for key, value in about.items()} | {"app_stack": False} | more
+    def run(names: list[str] | dict[str, Any], *options: str, playbook: str = "backup", **more: Any) -> subprocess.CompletedProcess[str]:
+        variables = api_of(lab) | {"app_stack": False} | more
         hosts = tmp_path / "hosts.yml"
-        groups = {"proximity_apps": {name: {} for name in names}, "proximity_clusters": {"home": {}}}
+        apps = names if isinstance(names, dict) else {name: {} for name in names}
+        groups = {"proximity_apps": apps, "proximity_clusters": {"home": {}}}
         hosts.write_text(yaml.safe_dump({group: {"hosts": members, "vars": variables} for group, members in groups.items()}))
         environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
         environment.pop("PYTHONPATH", None)
@@ -115,6 +120,68 @@ def test_a_job_of_the_cluster_is_respected(lab: labs.Lab, pve: Pve, play: Play) 
     assert done.returncode == 0, done.stdout[-3000:]
     assert sorted(volume.vmid for volume in backups(lab)) == [8102, 8103]
     assert done.stdout.count("a backup job of the cluster covers it") == 2
+
+
+def test_two_clusters_are_backed_up_in_one_run_and_a_dead_one_stops_nobody(lab: labs.Lab, play: Play) -> None:
+    with labs.start(seed="demo", guests="simulated") as office:
+        names = grow(lab, 4)
+        grow(office, 4)
+        hosts = {f"home-{name}": {"app_name": name, "proximity_cluster": "home"} for name in names}
+        hosts |= {f"office-{name}": {"app_name": name, "proximity_cluster": "office", **api_of(office)} for name in names}
+        done = play(hosts)
+        assert done.returncode == 0, done.stdout[-3000:]
+        for each in (lab, office):
+            assert sorted(volume.vmid for volume in backups(each)) == [8100, 8101, 8102, 8103]
+        again = play(hosts)
+        assert (again.returncode, sum(changed(again.stdout).values())) == (0, 0)
+    done = play(hosts, backup_force=True)
+    failed = set(re.findall(r"^(\S+)\s+:.*failed=1", done.stdout, re.MULTILINE))
+    assert (done.returncode, failed) == (2, {host for host in hosts if host.startswith("office-")}), done.stdout[-3000:]
+    assert "The backups of its cluster could not be looked at." in done.stdout
+    assert len(backups(lab)) == 8
+
+
+def verdicts(lab: labs.Lab) -> Counter[str]:
+    found = (re.search(r"verdict=(\w+)", volume.notes) for volume in backups(lab))
+    return Counter(match[1] for match in found if match)
+
+
+def guests(lab: labs.Lab) -> list[int]:
+    with lab.cluster.lock:
+        return sorted(lab.cluster.guests)
+
+
+def test_a_sample_of_backups_is_tried(lab: labs.Lab, play: Play) -> None:
+    names = grow(lab, 6)
+    assert play(names).returncode == 0
+    before = guests(lab)
+    dry = play(names, "--check", playbook="verify_backups", backup_trial_sample=2)
+    assert (dry.returncode, sum(changed(dry.stdout).values()), verdicts(lab)) == (0, 2, Counter()), dry.stdout[-3000:]
+    done = play(names, playbook="verify_backups", backup_trial_sample=2)
+    assert (done.returncode, verdicts(lab)) == (0, Counter(ok=2)), done.stdout[-3000:]
+    tried = {host for host, count in changed(done.stdout).items() if count}
+    assert tried == {host for host, count in changed(dry.stdout).items() if count}, "the dry run names those that are tried"
+    assert guests(lab) == before
+    again = play(names, playbook="verify_backups", backup_trial_sample=2)
+    assert (again.returncode, sum(changed(again.stdout).values()), verdicts(lab)) == (0, 0, Counter(ok=2)), again.stdout[-3000:]
+    rest = play(names, playbook="verify_backups")
+    assert (rest.returncode, verdicts(lab), guests(lab)) == (0, Counter(ok=6), before), rest.stdout[-3000:]
+
+
+def test_a_backup_that_fails_its_trial_is_told_and_the_others_are_tried(lab: labs.Lab, play: Play) -> None:
+    names = grow(lab, 3)
+    assert play(names).returncode == 0
+    before = guests(lab)
+    lab.fault("task-fails", type="vzrestore", text="archive is damaged", at="work")
+    done = play(names, playbook="verify_backups")
+    failed = re.findall(r"^(\S+)\s+:.*failed=1", done.stdout, re.MULTILINE)
+    assert (done.returncode, len(failed)) == (2, 1), done.stdout[-3000:]
+    assert f"of app {failed[0]} did not stand its trial" in done.stdout and "archive is damaged" in done.stdout
+    assert (verdicts(lab), guests(lab)) == (Counter(ok=2, failed=1), before), "what was half restored is gone"
+    (bad,) = (volume for volume in backups(lab) if "verdict=failed" in volume.notes)
+    assert f"name={failed[0]}" in bad.notes
+    again = play(names, playbook="verify_backups")
+    assert (again.returncode, verdicts(lab)) == (0, Counter(ok=3)), again.stdout[-3000:]
 
 
 def test_a_fleet_is_rebuilt_from_nothing_but_its_backups(lab: labs.Lab, pve: Pve, play: Play) -> None:

@@ -22,6 +22,20 @@ def dotenv(values: Mapping[str, Any]) -> str:
     return "".join(f"{name}={_quoted(name, str(value))}\n" for name, value in sorted(values.items()))
 
 
+def read_dotenv(text: str) -> dict[str, str]:
+    """Read what `dotenv` wrote, and nothing else that Compose would take; raises SpecError that tells no value."""
+    values = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        name, sign, quoted = line.partition("=")
+        if not sign and line.strip():
+            raise SpecError(f"Line {number} of the env file is no variable.")
+        if sign:
+            values[name] = (
+                re.sub(r'\\(["\\$])', r"\1", quoted[1:-1]) if quoted[:1] == '"' else quoted[1:-1] if quoted[:1] == "'" else quoted
+            )
+    return values
+
+
 def _quoted(name: str, text: str) -> str:
     if BARE.fullmatch(text):
         return text

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.proximity.platform.plugins.module_utils.backup_turns import turns
+from ansible_collections.proximity.platform.plugins.module_utils.backup_turns import turns, turns_of_clusters
 from ansible_collections.proximity.platform.plugins.module_utils.errors import SpecError
 from ansible_collections.proximity.platform.plugins.module_utils.wire.times import format_time
 
@@ -73,3 +73,19 @@ def test_asked_for_is_due_at_any_time() -> None:
 def test_a_policy_that_makes_no_sense(policy: dict[str, Any]) -> None:
     with pytest.raises(SpecError):
         turns(listing({"a": 1}), wishes("a", **policy), NOW)
+
+
+def test_clusters_take_their_turns_side_by_side_and_a_dead_one_says_so() -> None:
+    mine = [{**wish, "cluster": "home", "host": f"home-{wish['name']}"} for wish in wishes("a", "b", "c")]
+    theirs = [{**wish, "cluster": "office", "host": f"office-{wish['name']}"} for wish in wishes("a", "b")]
+    looks = {"home-a": listing({"a": None, "b": None, "c": 1}, nodes=1), "office-a": {"failed": False, "msg": "It does not answer."}}
+    answer = turns_of_clusters([*mine, *theirs], looks, NOW)
+    assert {host: said["turn"] for host, said in answer.items()} == {
+        "home-a": 0,
+        "home-b": 1,
+        "home-c": None,
+        "office-a": None,
+        "office-b": None,
+    }
+    assert all("It does not answer." in answer[host]["failed"] for host in ("office-a", "office-b"))
+    assert not any(answer[host]["failed"] for host in ("home-a", "home-b", "home-c"))
