@@ -4,6 +4,7 @@
 PHASE_LOGS=${PHASE_LOGS:-.ansible/logs}
 mkdir -p "$PHASE_LOGS"
 phase_failed=()
+phase_beside=()
 
 # phase NAME COMMAND...: quiet unless it fails; PHASE_LIVE=1 shows its output as it comes.
 phase() {
@@ -23,6 +24,28 @@ phase() {
     [ -n "${PHASE_LIVE:-}" ] || tail -n "${PHASE_TAIL:-80}" "$log" | sed 's/^/    | /'
     phase_failed+=("$name")
   fi
+}
+
+# phase_begin NAME COMMAND...: the same beside what follows, for phases that mostly wait; phases_join shows what came of them.
+phase_begin() {
+  local told
+  told=$(mktemp)
+  (
+    phase "$@"
+    [ ${#phase_failed[@]} -eq 0 ]
+  ) >"$told" 2>&1 &
+  phase_beside+=("$! $told $1")
+}
+
+phases_join() {
+  local pid told name each
+  for each in "${phase_beside[@]}"; do
+    read -r pid told name <<<"$each"
+    wait "$pid" || phase_failed+=("$name")
+    cat "$told"
+    rm -f "$told"
+  done
+  phase_beside=()
 }
 
 # phases_end: says which phases failed; its status is the run's.
