@@ -9,7 +9,7 @@ from typing import Any
 import lab as labs
 import pytest
 from ansible_collections.proximity.platform.plugins.module_utils import executor
-from ansible_collections.proximity.platform.plugins.modules import proximity_adopt
+from ansible_collections.proximity.platform.plugins.modules import proximity_adopt, proximity_backup
 from integration.modules import Runner
 from integration.pve import Pve, Result, Run
 from integration.test_port_module import ledger, port
@@ -197,6 +197,24 @@ def test_adopted_app_is_stopped_and_started(adopt: Runner, app: Run, pve: Pve, l
     assert _differing(adopted, pve.config(VMID)) <= {"description"}
     assert app(name="shop", state="restarted", restarted_after="2020-01-01T00:00:00Z", entry=False)["changed"] is False
     assert "is an app of entry miniflux, not hello" in app(name="shop")["msg"]
+
+
+def test_adopted_app_is_backed_up_and_restored(
+    adopt: Runner,
+    connection: dict[str, Any],
+    pve: Pve,
+    shop: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    adopt(guests=_guests(VMID))
+    before = pve.record(VMID)
+    backup = Runner(proximity_backup, connection | {"name": before["name"]}, capsys, monkeypatch)
+    made = backup.four_times()
+    assert (made["backup"]["app"], made["backup"]["vmid"]) == (before["name"], VMID)
+    restored = backup(state="restored", backup=made["backup"]["volume"], confirm=True)
+    assert not restored.get("failed"), restored["msg"]
+    assert pve.record(VMID)["adopted"] == before["adopted"]
 
 
 def test_nothing_is_rolled_out_over_an_adopted_app(adopt: Runner, app: Run, pve: Pve, shop: dict[str, Any]) -> None:
