@@ -23,7 +23,11 @@ class Step:
 
 @dataclass(frozen=True)
 class AppPlan:
-    """What is to be done for one app. `refusal` says why nothing can be."""
+    """What is to be done for one app. `refusal` says why nothing can be.
+
+    An app is `crowded` whose slot is the next one only because another app of the same plan is to have the first. Other controllers do not
+    know that: it is made when that other one has been made, after another look.
+    """
 
     name: str
     vmid: int = 0
@@ -34,6 +38,7 @@ class AppPlan:
     first: bool = False
     warnings: tuple[str, ...] = ()
     refusal: Exception | None = None
+    crowded: bool = False
 
     @property
     def apps(self) -> tuple[AppPlan, ...]:

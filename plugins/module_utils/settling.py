@@ -12,7 +12,7 @@ from typing import Any
 
 from .claiming import settle_claims
 from .controller import run_is_left_over
-from .convergence import LEFT_OVER_S, Session, converge
+from .convergence import LEFT_OVER_S, Session, converge, look_at
 from .desired import DesiredApp
 from .errors import LeaseHeld, ProximityError, StateMoved
 from .executor import Log
@@ -66,6 +66,10 @@ def settle_fleet(session: Session, wish: DesiredFleet, plan: Plan, observed: Obs
 
 
 def _converge(app: DesiredApp, session: Session, plan: AppPlan, observed: Observed) -> tuple[AppPlan, Observed]:
+    if plan.crowded:
+        plan, observed = look_at(session, app)
+        if not plan.steps:
+            return plan, observed
     return converge(session, app, plan, observed)
 
 
@@ -102,12 +106,13 @@ def settle_by_name(planner: Planner, wish: Any, session: Session, plan: AppPlan,
 def settle_many(session: Session, plan: Plan, observed: Observed, threads: int, how: Callable[[AppPlan], Settle]) -> tuple[Plan, Observed]:
     """Carry out each plan that has steps, in so many threads; the answer has all of them in their order."""
     todo = [each for each in plan.apps if each.steps and not each.refusal]
-    with ThreadPoolExecutor(min(threads, len(todo)) or 1) as pool:
-        done = list(pool.map(lambda each: _settle(session, each, observed, how(each)), todo))
-    settled = {id(before): after for before, (after, _facts) in zip(todo, done, strict=True)}
+    settled: dict[int, AppPlan] = {}
     merged = dict(observed.facts)
-    for _after, facts in done:
-        merged |= facts
+    with ThreadPoolExecutor(min(threads, len(todo)) or 1) as pool:
+        for wave in ([each for each in todo if not each.crowded], [each for each in todo if each.crowded]):
+            for before, (after, facts) in zip(wave, pool.map(lambda each: _settle(session, each, observed, how(each)), wave), strict=True):
+                settled[id(before)] = after
+                merged |= facts
     return Plan(tuple(settled.get(id(each), each) for each in plan.apps)), replace(observed, facts=merged)
 
 

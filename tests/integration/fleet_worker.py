@@ -51,12 +51,12 @@ def main() -> None:
         told = _deploy(session, params)
         for row in told["apps"]:
             if row["failed"]:
-                refused.add(row["msg"].partition(": ")[2][:60])
+                refused.add(row["msg"])
             elif row["converge"]:
                 try:
                     _report(session, row)
                 except ProximityError as error:
-                    refused.add(str(error)[:60])
+                    refused.add(str(error))
         if not told["failures"] and not told["converge"]:
             break
         time.sleep(1)

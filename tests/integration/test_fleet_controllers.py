@@ -49,12 +49,12 @@ def test_a_hundred_apps_by_eight_controllers(lab: labs.Lab, pve: Pve, connection
             child.wait()
     seconds = time.monotonic() - began
     records = [pve.record(vmid) for vmid in pve.vmids()]
+    assert [each["left"] for each in told] == [[]] * CONTROLLERS, "\n".join(message for each in told for message in each["refused"])
     assert sorted(record["name"] for record in records) == names
     assert len({record["app"] for record in records}) == APPS
     assert len({record["ports"][kind] for record in records for kind in ("public", "internal")}) == 2 * APPS
     assert {record["status"] for record in records} == {"running"}
     assert all(record["vmid"] == record["ports"]["public"] for record in records)
-    assert [each["left"] for each in told] == [[]] * CONTROLLERS
     calls = {kind: sum(each["calls"][kind] for each in told) for kind in ("reads", "writes", "polls")}
     wishes = sum(map(len, shares))
     print(f"{CONTROLLERS} controllers, {wishes} wishes for {APPS} apps: {seconds:.0f} s, {calls}, tries {[each['tries'] for each in told]}")

@@ -25,8 +25,9 @@ def plan_clone(app: DesiredApp, clone: Clone, observed: Observed, claims: Claims
     live = facts.live(observed, source.guest.node, source.guest.vmid)
     _refuse_shared_address(app, source)
     held = held_slots(app.name, app.port_range, observed)
-    taken = {*facts.cluster(observed).guests, *observed.hidden, *claims.vmids, *held.slots}
-    vmid = first_free(app.name, app.port_range, taken, held.own, deed="clone")
+    taken = {*facts.cluster(observed).guests, *observed.hidden, *held.slots}
+    vmid = first_free(app.name, app.port_range, taken | claims.vmids, held.own, deed="clone")
+    crowded = vmid != first_free(app.name, app.port_range, taken, held.own, deed="clone")
     strays = stray_snapshots(source.guest.node, source.guest.vmid, vmid, observed)
     record = _record(app, clone, source, vmid, observed)
     after = {
@@ -45,7 +46,7 @@ def plan_clone(app: DesiredApp, clone: Clone, observed: Observed, claims: Claims
     config = facts.configs(there, [guest])[vmid]
     rest = plan_adjustment(app, Found(guest, config, record), there)
     claims.add(vmid, rest.node, config.memory_mb)
-    return replace(rest, digest="", steps=(*copied.steps, *rest.steps))
+    return replace(rest, digest="", steps=(*copied.steps, *rest.steps), crowded=crowded)
 
 
 def _source(app: DesiredApp, clone: Clone, observed: Observed) -> Found:

@@ -24,8 +24,9 @@ def plan_creation(app: DesiredApp, observed: Observed, claims: Claims) -> AppPla
     app = _with_defaults(app, release)
     place = place_app(app, observed, claims)
     held = held_slots(app.name, app.port_range, observed)
-    taken = {*facts.cluster(observed).guests, *observed.hidden, *claims.vmids, *held.slots}
-    vmid = first_free(app.name, app.port_range, taken, held.own)
+    taken = {*facts.cluster(observed).guests, *observed.hidden, *held.slots}
+    vmid = first_free(app.name, app.port_range, taken | claims.vmids, held.own)
+    crowded = vmid != first_free(app.name, app.port_range, taken, held.own)
     record = new_record(app, release, vmid, observed)
     after = {
         **_guest(app, release, place),
@@ -34,7 +35,8 @@ def plan_creation(app: DesiredApp, observed: Observed, claims: Claims) -> AppPla
         "running": app.state != "stopped",
     }
     claims.add(vmid, place.node, after["memory_mb"])
-    return AppPlan(app.name, vmid, place.node, steps=(Step("create", "guest", vmid, None, after),), converge=after["running"], first=True)
+    step = Step("create", "guest", vmid, None, after)
+    return AppPlan(app.name, vmid, place.node, steps=(step,), converge=after["running"], first=True, crowded=crowded)
 
 
 def _with_defaults(app: DesiredApp, release: Release) -> DesiredApp:

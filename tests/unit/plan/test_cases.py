@@ -26,7 +26,7 @@ MANY = ("drain", "fleet", "janitor", "jobs", "reconcile")
 """Folders whose cases tests of their own read: `test_many_cases.py` and `test_drain_cases.py`."""
 CASES = sorted(path for path in HERE.glob("*/*.yml") if path.parent.name not in MANY)
 ENTRIES = [{"id": "miniflux", "name": "Miniflux", "version": "2.3.3", "images": {"web": "miniflux/miniflux:2.3.3"}, "web": {"port": 8080}}]
-EXPECTATIONS = {"steps", "error", "warnings", "converge", "first", "vmid", "node", "reads", "again"}
+EXPECTATIONS = {"steps", "error", "warnings", "converge", "first", "crowded", "vmid", "node", "reads", "again"}
 
 
 def _many(value: Any) -> list[Any]:
@@ -91,7 +91,7 @@ def _compare(app: AppPlan, expect: dict[str, Any], world: World) -> None:
         for side in set(wanted) & {"before", "after"}:
             assert _part(step[side], wanted[side], exact=step["verb"] == "update") == wanted[side]
     assert app.warnings == tuple(expect.get("warnings", ()))
-    for key in set(expect) & {"converge", "first", "vmid", "node"}:
+    for key in set(expect) & {"converge", "first", "crowded", "vmid", "node"}:
         assert getattr(app, key) == expect[key], key
     if "reads" in expect:
         assert world.reads == expect["reads"]
