@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime
-import io
-import tarfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from catalog.standins import StandIn
@@ -14,8 +12,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from lab.real.images import base_layer, settings
+from lab.real.layers import Member, file, layer, link
 from lab.real.mirror import mirror_of_machine
-from lab.real.oci import Layer, push
+from lab.real.oci import push
 from lab.real.shell import Say
 
 FILES = Path(__file__).parent / "standin"
@@ -23,20 +22,17 @@ FILES = Path(__file__).parent / "standin"
 
 def push_stand_ins(wanted: Iterable[StandIn], say: Say) -> None:
     """Have the registry hold them. A lab must be up, since the registry is its."""
-    shared = [base_layer(say, mirror_of_machine()), _layer([*_programs(), *_certificate()])]
+    shared = [base_layer(say, mirror_of_machine()), layer([*_programs(), *_certificate()])]
     for one in wanted:
         repo, _colon, tag = one.image.rpartition(":")
-        names = [_link(path, "/lab/check") for path in one.checks] + [_link(path, "/lab/start") for path in one.programs]
+        names = [_name(path, "/lab/check") for path in one.checks] + [_name(path, "/lab/start") for path in one.programs]
         exposed: dict[str, dict[str, str]] = {f"{port}/tcp": {} for port in (*one.ports, *one.tls)}
         config = settings(one.environment(), Entrypoint=["/lab/start"], ExposedPorts=exposed)
-        push(repo, tag, [*shared, _layer(names)] if names else shared, config)
-
-
-Member = tuple[tarfile.TarInfo, bytes]
+        push(repo, tag, [*shared, layer(names)] if names else shared, config)
 
 
 def _programs() -> list[Member]:
-    return [_file(f"lab/{path.name}", path.read_bytes(), 0o755) for path in sorted((FILES / "lab").iterdir())]
+    return [file(f"lab/{path.name}", path.read_bytes(), 0o755) for path in sorted((FILES / "lab").iterdir())]
 
 
 def _certificate() -> list[Member]:
@@ -51,24 +47,8 @@ def _certificate() -> list[Member]:
         .sign(key, hashes.SHA256())
     )
     private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return [_file("lab/tls.crt", certificate.public_bytes(serialization.Encoding.PEM)), _file("lab/tls.key", private)]
+    return [file("lab/tls.crt", certificate.public_bytes(serialization.Encoding.PEM)), file("lab/tls.key", private)]
 
 
-def _layer(members: Sequence[Member]) -> Layer:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for info, data in members:
-            archive.addfile(info, io.BytesIO(data))
-    return Layer.of(packed.getvalue())
-
-
-def _file(name: str, data: bytes, mode: int = 0o644) -> Member:
-    info = tarfile.TarInfo(name)
-    info.size, info.mode = len(data), mode
-    return info, data
-
-
-def _link(path: str, target: str) -> Member:
-    info = tarfile.TarInfo(path.removeprefix("/"))
-    info.type, info.linkname, info.mode = tarfile.SYMTYPE, target, 0o777
-    return info, b""
+def _name(path: str, program: str) -> Member:
+    return link(path.removeprefix("/"), program)

@@ -21,6 +21,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def thin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A lab with a storage that takes snapshots (local-lvm), beside one that does not (local-lxc)."""
+    with lab_site(tmp_path_factory.mktemp("thin"), "thin") as running:
+        yield running
+
+
 @contextmanager
 def lab_site(folder: Path, seed: str) -> Iterator[Site]:
     """A lab with real containers and this seed, for as long as the block lasts."""

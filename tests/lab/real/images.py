@@ -11,9 +11,7 @@
 
 from __future__ import annotations
 
-import io
 import re
-import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import Any
 
 from lab.guests.runtime import RuntimeFailure
 from lab.real.builder import Bootstrap, architecture, bootstrap, digest_of, kept
+from lab.real.layers import Member, directory, file, layer, link, member, tree
 from lab.real.mirror import Mirror
 from lab.real.oci import Layer, push
 from lab.real.shell import PATH, Say, run
@@ -112,8 +111,8 @@ def _images() -> Iterator[tuple[str, str, str | None, dict[str, Any]]]:
 def ensure_images(say: Say, mirror: Mirror) -> None:
     """Have the registry hold all of the lab's images; quick when it does. The services must be up."""
     base = base_layer(say, mirror)
-    for repo, tag, directory, config in _images():
-        push(repo, tag, [base, *([files_layer(directory)] if directory else [])], config)
+    for repo, tag, files, config in _images():
+        push(repo, tag, [base, *([files_layer(files)] if files else [])], config)
 
 
 def push_stand_in(image: str, ports: Sequence[str | int], say: Say, mirror: Mirror) -> str | None:
@@ -141,7 +140,7 @@ def base_layer(say: Say, mirror: Mirror) -> Layer:
 
     def make(work: Path) -> Path:
         bootstrap(BASE, mirror, work, work / "root", say)
-        Layer.of(_pack(_base_members(work / "root"))).write(work / "layer")
+        layer(_base_members(work / "root")).write(work / "layer")
         return work / "layer"
 
     recipe = digest_of(
@@ -150,33 +149,26 @@ def base_layer(say: Say, mirror: Mirror) -> Layer:
     return Layer.read(kept("images", recipe, "base", make, say))
 
 
-def files_layer(directory: str) -> Layer:
-    """A layer of the files under image_files/`directory`; `start` and scripts without a dot are executable."""
-    root = FILES / directory
-    extra = [_link(f"usr/local/bin/{name}", "/bin/true") for name in COMMON_COMMANDS] if directory == "standin" else []
+def files_layer(name: str) -> Layer:
+    """A layer of the files under image_files/`name`; `start` and scripts without a dot are executable."""
+    root = FILES / name
+    extra = [link(f"usr/local/bin/{command}", "/bin/true") for command in COMMON_COMMANDS] if name == "standin" else []
     members = [
-        _member(path, path.relative_to(root).as_posix(), 0o755 if path.is_dir() or "." not in path.name else 0o644)
+        member(path, path.relative_to(root).as_posix(), 0o755 if path.is_dir() or "." not in path.name else 0o644)
         for path in sorted(root.rglob("*"))
     ]
-    return Layer.of(_pack([*members, *extra]))
-
-
-Member = tuple[tarfile.TarInfo, bytes]
+    return layer([*members, *extra])
 
 
 def _base_members(root: Path) -> list[Member]:
-    """The unpacked packages without what no image needs, BusyBox under all its names, and accounts. No path twice: Docker refuses that."""
-    found: dict[str, Member] = {}
-    for path in sorted(root.rglob("*")):
-        name = path.relative_to(root).as_posix()
-        if not NOT_NEEDED.match(name) and (path.is_symlink() or path.is_file() or path.is_dir()):
-            found[name] = _member(path, name, path.lstat().st_mode & 0o7777)
+    """The unpacked packages without what no image needs, BusyBox under all its names, and accounts."""
+    found = tree(root, NOT_NEEDED)
     for applet in _applets(root):
-        found.setdefault(f"usr/bin/{applet}", _link(f"usr/bin/{applet}", "busybox"))
+        found.setdefault(f"usr/bin/{applet}", link(f"usr/bin/{applet}", "busybox"))
     for name, text in ACCOUNTS.items():
-        found[name] = _file(name, text.encode())
+        found[name] = file(name, text.encode())
     for name in ("var/log/nginx", "var/lib/nginx", "run", "data", "tmp", "root"):
-        found.setdefault(name, _directory(name, 0o1777 if name == "tmp" else 0o755))
+        found.setdefault(name, directory(name, 0o1777 if name == "tmp" else 0o755))
     return [found[name] for name in sorted(found)]
 
 
@@ -185,37 +177,3 @@ def _applets(root: Path) -> list[str]:
         if (root / place).is_file():
             return run([root / place, "--list"]).split()
     raise RuntimeFailure("busybox-static holds no busybox")
-
-
-def _member(path: Path, name: str, mode: int) -> Member:
-    if path.is_symlink():
-        return _link(name, str(path.readlink()))
-    if path.is_dir():
-        return _directory(name, mode)
-    return _file(name, path.read_bytes(), mode)
-
-
-def _file(name: str, data: bytes, mode: int = 0o644) -> Member:
-    info = tarfile.TarInfo(name)
-    info.size, info.mode = len(data), mode
-    return info, data
-
-
-def _link(name: str, target: str) -> Member:
-    info = tarfile.TarInfo(name)
-    info.type, info.linkname, info.mode = tarfile.SYMTYPE, target, 0o777
-    return info, b""
-
-
-def _directory(name: str, mode: int) -> Member:
-    info = tarfile.TarInfo(name)
-    info.type, info.mode = tarfile.DIRTYPE, mode
-    return info, b""
-
-
-def _pack(members: Sequence[Member]) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for info, data in members:
-            archive.addfile(info, io.BytesIO(data))
-    return packed.getvalue()
