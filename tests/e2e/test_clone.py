@@ -1,64 +1,80 @@
-"""A copy of a real app: its data come along in its own volume, under its own name, and its source is as it was."""
+"""Copies of a real app that goes on running: its data come along in their own volume, under their own name, and it is as it was."""
 
 from __future__ import annotations
 
 import requests
 from e2e.site import Site
 
-SOURCE, COPY = "e2e-feeds", "e2e-feeds-test"
-APPS = {SOURCE: {"app_catalog_id": "lab-notes", "app_options": {"greeting": "Hello from the source"}}}
+SOURCE, COPY, STRANGER = "e2e-feeds", "e2e-feeds-test", "e2e-feeds-else"
+STORAGE = {"app_catalog_id": "lab-notes", "app_storage": "local-lvm"}
+APPS = {SOURCE: {**STORAGE, "app_options": {"greeting": "Hello from the source"}}}
 NAMES = ("-e", f"from={SOURCE}", "-e", f"to={COPY}")
 
 
-def _write_note(site: Site, name: str, text: str) -> None:
-    answer = requests.put(f"http://{site.address(site.guest(name))}:8080/api/note", data=text, timeout=10)
+def _write_note(thin: Site, name: str, text: str) -> None:
+    answer = requests.put(f"http://{thin.address(thin.guest(name))}:8080/api/note", data=text, timeout=10)
     answer.raise_for_status()
 
 
-def _note(site: Site, name: str) -> str:
-    return site.page_soon(site.guest(name), "/api/note").strip()
+def _note(thin: Site, name: str) -> str:
+    return thin.page_soon(thin.guest(name), "/api/note").strip()
 
 
-def test_copy_has_the_data_and_a_name_of_its_own(site: Site) -> None:
-    played = site.play("playbooks/deploy.yml", APPS)
+def _started(thin: Site) -> str:
+    return thin.inside(thin.guest(SOURCE), "docker ps -q --no-trunc | sort | xargs docker inspect --format '{{.Id}} {{.State.StartedAt}}'")
+
+
+def test_copy_has_the_data_and_a_name_of_its_own(thin: Site) -> None:
+    played = thin.play("playbooks/deploy.yml", APPS)
     assert played.status == 0, played.output[-3000:]
-    _write_note(site, SOURCE, "written before the copy")
-    stopped = site.play("playbooks/stop.yml", APPS)  # the lab's storage takes no snapshots
-    assert stopped.status == 0, stopped.output[-3000:]
-    before = site.config(site.guest(SOURCE))
-    played = site.play("playbooks/clone.yml", APPS, *NAMES)
+    _write_note(thin, SOURCE, "written before the copy")
+    before, started = thin.config(thin.guest(SOURCE)), _started(thin)
+    played = thin.play("playbooks/clone.yml", APPS, *NAMES)
     assert played.status == 0, played.output[-3000:]
-    assert site.config(site.guest(SOURCE)) == before
-    guest, source = site.guest(COPY), site.guest(SOURCE)
-    record = site.record(guest)
+    assert (thin.config(thin.guest(SOURCE)), _started(thin)) == (before, started), "the source is as it was, and has gone on"
+    source_path = f"/nodes/{thin.guest(SOURCE)['node']}/lxc/{thin.guest(SOURCE)['vmid']}"
+    assert [row["name"] for row in thin.get(f"{source_path}/snapshot")] == ["current"]
+    guest, source = thin.guest(COPY), thin.guest(SOURCE)
+    record = thin.record(guest)
     assert (record["status"], record["lease"], record["source"]["name"]) == ("running", None, SOURCE)
     assert record["ports"]["public"] == guest["vmid"] != source["vmid"]
-    assert _note(site, COPY) == "written before the copy"
-    assert "Hello from the source" in site.page(guest)
-    assert site.inside(guest, "ls /opt/proximity").split() == [COPY]
-    assert site.inside(guest, "hostname").strip() == COPY
-    assert site.inside(guest, "docker volume ls -q").split() == [f"{COPY}_notes"]
-    assert site.inside(guest, "docker ps -a --format '{{.Names}}'").split() == [f"{COPY}-web-1", f"{COPY}-api-1"]
-    values = site.inside(guest, f"cat /opt/proximity/{COPY}/.env")
+    assert _note(thin, COPY) == "written before the copy"
+    assert "Hello from the source" in thin.page(guest)
+    assert thin.inside(guest, "ls /opt/proximity").split() == [COPY]
+    assert thin.inside(guest, "hostname").strip() == COPY
+    assert thin.inside(guest, "docker volume ls -q").split() == [f"{COPY}_notes"]
+    assert thin.inside(guest, "docker ps -a --format '{{.Names}}'").split() == [f"{COPY}-web-1", f"{COPY}-api-1"]
+    values = thin.inside(guest, f"cat /opt/proximity/{COPY}/.env")
     assert f"APP_NAME={COPY}\n" in values
-    assert f"APP_URL=http://{site.address(guest)}:8080\n" in values
+    assert f"APP_URL=http://{thin.address(guest)}:8080\n" in values
+    assert thin.page_soon(guest, "/api/fingerprint") == thin.page_soon(source, "/api/fingerprint"), "it has kept its secrets"
 
 
-def test_copying_again_changes_nothing(site: Site) -> None:
-    again = site.play("playbooks/clone.yml", APPS, *NAMES)
+def test_copying_again_changes_nothing(thin: Site) -> None:
+    again = thin.play("playbooks/clone.yml", APPS, *NAMES)
     assert (again.status, again.recap(COPY)["changed"]) == (0, 0), again.output[-3000:]
 
 
-def test_two_lives_from_here_on(site: Site) -> None:
-    started = site.play("playbooks/start.yml", APPS)
-    assert started.status == 0, started.output[-3000:]
-    _write_note(site, COPY, "written to the copy")
-    assert (_note(site, SOURCE), _note(site, COPY)) == ("written before the copy", "written to the copy")
-    greeted = {COPY: {"app_catalog_id": "lab-notes", "app_options": {"greeting": "Hello from the copy"}}}
-    played = site.play("playbooks/deploy.yml", greeted)
+def test_copy_with_new_secrets(thin: Site) -> None:
+    declared = {STRANGER: {**APPS[SOURCE], "app_clone_from": SOURCE, "app_clone_secrets": "renew"}}
+    played = thin.play("playbooks/deploy.yml", declared)
     assert played.status == 0, played.output[-3000:]
-    assert "Hello from the copy" in site.page(site.guest(COPY))
-    assert _note(site, COPY) == "written to the copy"
-    for name in (SOURCE, COPY):
-        removed = site.play("playbooks/remove.yml", {name: {"app_catalog_id": "lab-notes"}}, "--limit", name)
-        assert removed.status == 0, removed.output[-3000:]
+    assert _note(thin, STRANGER) == "written before the copy"
+    tokens = {name: thin.inside(thin.guest(name), f"cat /opt/proximity/{name}/secrets.env") for name in (SOURCE, COPY, STRANGER)}
+    assert tokens[COPY] == tokens[SOURCE] != tokens[STRANGER]
+    assert len(tokens[STRANGER]) == len(tokens[SOURCE])
+    assert thin.page(thin.guest(STRANGER), "/api/fingerprint") != thin.page(thin.guest(SOURCE), "/api/fingerprint"), "it runs with them"
+    again = thin.play("playbooks/deploy.yml", declared)
+    assert (again.status, again.recap(STRANGER)["changed"]) == (0, 0), again.output[-3000:]
+
+
+def test_two_lives_from_here_on(thin: Site) -> None:
+    _write_note(thin, COPY, "written to the copy")
+    assert (_note(thin, SOURCE), _note(thin, COPY)) == ("written before the copy", "written to the copy")
+    greeted = {COPY: {**STORAGE, "app_options": {"greeting": "Hello from the copy"}}}
+    played = thin.play("playbooks/deploy.yml", greeted)
+    assert played.status == 0, played.output[-3000:]
+    assert "Hello from the copy" in thin.page(thin.guest(COPY))
+    assert _note(thin, COPY) == "written to the copy"
+    removed = thin.play("playbooks/remove.yml", dict.fromkeys((SOURCE, COPY, STRANGER), STORAGE), "--limit", f"{SOURCE},{COPY},{STRANGER}")
+    assert removed.status == 0, removed.output[-3000:]
