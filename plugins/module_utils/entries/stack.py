@@ -21,7 +21,7 @@ def stack_of(entry: Entry, options: Mapping[str, Any], environment: Mapping[str,
 
     `app` is the module's result of that name: `name`, `url` (null for an app without web pages) and `address` are read,
     and `timezone` where it is given. Keys of the answer: compose (text), env (for .env), secrets (name -> kind, length,
-    immutable), files (target, mode, content), health, images, services, volumes (name -> kind, backup).
+    immutable), files (path below the app's folder, mode, content), health, images, services, volumes (name -> kind, backup).
     """
     env = {**resolve_options(entry, options), **platform_values(entry, app), **resolve_environment(entry, environment)}
     # Not asdict: it makes values anew by their type, which the types of Ansible's own values refuse.
@@ -33,7 +33,7 @@ def stack_of(entry: Entry, options: Mapping[str, Any], environment: Mapping[str,
         "secrets": {
             name: {"kind": secret.kind, "length": secret.length, "immutable": secret.immutable} for name, secret in entry.secrets.items()
         },
-        "files": [{"target": file.target, "mode": file.mode, "content": file.content} for file in entry.files],
+        "files": [{"path": f"files/{file.target}", "mode": file.mode, "content": file.content} for file in entry.files],
         "health": health,
         "images": sorted(set(entry.services.values())),
         "services": sorted(entry.services),

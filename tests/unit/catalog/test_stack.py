@@ -23,7 +23,7 @@ def test_a_stack_holds_all_but_the_secrets_values(definition: dict[str, Any]) ->
     stack = stack_of(parse_entry(definition), {"title": "Hi"}, None, APP)
     assert stack["env"]["TITLE"] == "Hi" and stack["env"]["APP_URL"] == "http://192.0.2.7:8080" and "API_TOKEN" not in stack["env"]
     assert stack["secrets"] == {"API_TOKEN": {"kind": "alnum", "length": 32, "immutable": True}}
-    assert stack["files"] == [{"target": "app.conf", "mode": "0644", "content": "key = value\n"}]
+    assert stack["files"] == [{"path": "files/app.conf", "mode": "0644", "content": "key = value\n"}]
     assert stack["health"] == {
         "type": "http",
         "port": 8080,
