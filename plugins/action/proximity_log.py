@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.proximity.platform.plugins.plugin_utils.logs.commands import KEPT_LINES, keep_command
 from ansible_collections.proximity.platform.plugins.plugin_utils.logs.lines import LEVELS, Line, clean_lines, make_line, write_lines
@@ -48,7 +48,7 @@ class ActionModule(ActionBase):
         """Append lines to the guest's file: one command, which needs a shell only."""
         try:
             done = self._low_level_execute_command(keep_command(path), in_data=write_lines(lines).encode())
-        except AnsibleConnectionFailure as error:
+        except AnsibleError as error:
             self._display.warning(f"The log was not kept in the container: {error}")
             return False
         if done["rc"]:

@@ -94,6 +94,7 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
 from ansible.plugins.connection import ssh
 from ansible.utils.display import Display
+from ansible_collections.proximity.platform.plugins.plugin_utils.ways import failing_where_wished, refuse_without_folder
 
 display = Display()
 
@@ -102,8 +103,8 @@ Outcome = tuple[int, bytes, bytes]
 PIECE_BYTES = 4 * 1024 * 1024
 """Files travel in pieces of this size, since the ssh plugin holds what it sends and gets in memory."""
 
-TURNED_AWAY = b"kex_exchange_identification:"
-"""OpenSSH says so about a connection that ends before the two sides have greeted each other."""
+TURNED_AWAY = re.compile(rb"^kex_exchange_identification:|^ssh: connect to host .*: Connection refused", re.MULTILINE)
+"""OpenSSH says so about a connection that ends before the two sides have greeted each other, or does not come about."""
 
 SHIFTED = 254
 SHIFT_NOTE = b"proximity: the exit status was 255\n"
@@ -202,16 +203,24 @@ class Connection(ssh.Connection):
             self.set_option("remote_user", "root")
 
     def _bare_run(self, cmd: list[bytes], in_data: bytes | None, sudoable: bool = True, checkrc: bool = True) -> Outcome:
-        """Try again when the SSH server turns a newcomer away, as it does with many at once (MaxStartups): nothing has run yet then."""
+        """Try again when the SSH server turns a newcomer away, as it does with many at once (MaxStartups), or is just being restarted:
+        nothing has run yet then."""
         for pause_s in (0.3, 0.6, 1.2, 2.4, 0):
             # With checkrc the plugin raises for what its caller reports as well.
             outcome: Outcome = super()._bare_run(cmd, in_data, sudoable=sudoable, checkrc=False)
-            if outcome[0] != 255 or TURNED_AWAY not in outcome[2] or cmd[0] == b"sshpass":  # whose pipe with the password is used up
+            if outcome[0] != 255 or not TURNED_AWAY.search(outcome[2]) or cmd[0] == b"sshpass":  # whose pipe with the password is used up
                 break
             time.sleep(pause_s * random.uniform(0.5, 1.5))
         return outcome
 
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> Outcome:
+        place = f"container {self.get_option('vmid')} on node {self._found or self.get_option('node')}"
+        with failing_where_wished(self, place):
+            outcome = self._run_inside(cmd, in_data, sudoable)
+        refuse_without_folder(cmd, outcome, place)
+        return outcome
+
+    def _run_inside(self, cmd: str, in_data: bytes | None, sudoable: bool) -> Outcome:
         outcome = self._enter(cmd, in_data, sudoable)
         if outcome[0] and said(rf"Configuration file 'nodes/[^/']+/lxc/{self._vmid()}\.conf' does not exist", outcome[2]):
             self._found = self._holder()

@@ -15,11 +15,11 @@ import yaml
 from ansible import constants
 from ansible.playbook.play_context import PlayContext
 from ansible.utils.plugin_docs import merge_fragment
-from ansible_collections.proximity.platform.plugins.connection import pct
+from ansible_collections.proximity.platform.plugins.connection import pct, ssh
 from ansible_collections.proximity.platform.plugins.doc_fragments.ssh import ModuleDocFragment
 
 FAKES = Path(__file__).parent / "fakes"
-NAME = "proximity.platform.pct"
+NAME, STRAIGHT = "proximity.platform.pct", "proximity.platform.ssh"
 CONTAINER = {"proximity_vmid": 8100, "proximity_node": "pve1"}
 
 
@@ -46,7 +46,7 @@ class Cluster:
             state.unlink(missing_ok=True)
 
     def switch(self, name: str, text: str = "on\n") -> None:
-        """Turn on a trait of the fakes: no-root, no-rule, noisy, turned-away (a line for each time)."""
+        """Turn on a trait of the fakes: no-root, no-rule, noisy; turned-away, refused (a line for each time)."""
         (self.root / name).write_text(text)
 
     @property
@@ -71,9 +71,24 @@ def connect() -> Callable[..., pct.Connection]:
     constants.config.initialize_plugin_configuration_definitions("connection", NAME, definitions)
 
     def make(keywords: dict[str, Any] | None = None, **variables: Any) -> pct.Connection:
-        connection = pct.Connection(PlayContext())
-        connection._load_name = connection.ansible_name = NAME
-        connection.set_options(task_keys=keywords or {}, var_options={**CONTAINER, **variables})
-        return connection
+        return _with_options(pct.Connection(PlayContext()), NAME, keywords or {}, {**CONTAINER, **variables})
 
     return make
+
+
+@pytest.fixture
+def connect_straight() -> Callable[..., ssh.Connection]:
+    """A connection to the container's own SSH server."""
+    definitions = json.loads(ModuleDocFragment.WHOLE)["options"]
+    constants.config.initialize_plugin_configuration_definitions("connection", STRAIGHT, definitions)
+
+    def make(**variables: Any) -> ssh.Connection:
+        return _with_options(ssh.Connection(PlayContext()), STRAIGHT, {}, {"ansible_host": "pve1", **variables})
+
+    return make
+
+
+def _with_options(connection: Any, name: str, keywords: dict[str, Any], variables: dict[str, Any]) -> Any:
+    connection._load_name = connection.ansible_name = name
+    connection.set_options(task_keys=keywords, var_options=variables)
+    return connection

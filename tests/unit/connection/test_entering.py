@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
 FAKES = Path(__file__).parent / "fakes"
 
@@ -78,8 +78,9 @@ def test_a_user_with_sudo_enters_and_follows(cluster, connect):
     assert run(connect(proximity_pct_command="sudo -n pct")) == (0, b"here\n", b"")
 
 
-def test_a_busy_ssh_server_is_asked_again(cluster, connect, monkeypatch):
-    cluster.switch("turned-away", "1\n2\n")
+@pytest.mark.parametrize("trait", ["turned-away", "refused"])
+def test_a_busy_ssh_server_is_asked_again(cluster, connect, monkeypatch, trait):
+    cluster.switch(trait, "1\n2\n")
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     assert run(connect()) == (0, b"here\n", b"")
     assert len(cluster.ssh_calls) == 3
@@ -91,6 +92,30 @@ def test_an_ssh_server_that_stays_busy_is_unreachable(cluster, connect, monkeypa
     with pytest.raises(AnsibleConnectionFailure, match="kex_exchange_identification"):
         connect().exec_command("cat", in_data=b"data")
     assert len(cluster.ssh_calls) == 5
+
+
+def test_a_way_that_is_lost_fails_the_task_where_that_is_wished(cluster, connect, monkeypatch):
+    cluster.switch("refused", "x\n" * 20)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    with pytest.raises(AnsibleError, match=r"Lost the way into container 8100 on node pve1: .*Connection refused") as failure:
+        run(connect(proximity_unreachable_fails=True))
+    assert not isinstance(failure.value, AnsibleConnectionFailure)
+
+
+def test_a_container_that_is_not_running_fails_the_task_where_that_is_wished(cluster, connect):
+    cluster.place(8100, "pve1", running=False)
+    with pytest.raises(AnsibleError, match="it is not running") as failure:
+        run(connect(proximity_unreachable_fails=True))
+    assert not isinstance(failure.value, AnsibleConnectionFailure)
+
+
+def test_a_full_disk_is_not_taken_for_an_unreachable_container(cluster, connect):
+    made = "mkdir() { echo 'mkdir: No space left on device' >&2; return 1; }; mkdir /root/ansible-tmp-1"
+    with pytest.raises(
+        AnsibleError, match=r"Cannot make a folder for files in transit in container 8100 on node pve1: .*No space left"
+    ) as failure:
+        connect().exec_command(made)
+    assert not isinstance(failure.value, AnsibleConnectionFailure)
 
 
 def test_a_reset_ends_the_shared_connection_of_the_node(cluster, connect):

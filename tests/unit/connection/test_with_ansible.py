@@ -36,12 +36,26 @@ def test_a_play_works_in_a_container(cluster, tmp_path):
     variables = {
         "ansible_connection": "proximity.platform.pct",
         "ansible_host": "203.0.113.9",
-        "ansible_python_interpreter": sys.executable,
         "proximity_node": "pve1",
         "proximity_node_hosts": {"pve1": "192.0.2.11", "pve2": "192.0.2.12"},
         "proximity_vmid": "{{ 8000 + 100 }}",
-        "target": str(tmp_path),
     }
+    play(tmp_path, variables)
+    assert (tmp_path / "fetched").read_text() == "arrived at  as  with 'quotes'; /root\n"
+    assert (tmp_path / "copied").stat().st_mode & 0o777 == 0o640
+    assert all('-o User="anna"' in call and "203.0.113.9" not in call for call in cluster.ssh_calls)
+
+
+def test_a_play_works_straight_in_a_container(cluster, tmp_path):
+    straight = {"ansible_connection": "proximity.platform.ssh", "ansible_host": "192.0.2.11", "ansible_user": "root"}
+    play(tmp_path, {**straight, "ansible_ssh_transfer_method": "piped"})
+    assert (tmp_path / "fetched").read_text() == "arrived at pve1 as  with 'quotes'; \n"
+    assert (tmp_path / "copied").stat().st_mode & 0o777 == 0o640
+    assert all('-o User="root"' in call and " 192.0.2.11" in call and "pct" not in call for call in cluster.ssh_calls)
+
+
+def play(tmp_path, variables):
+    variables |= {"ansible_python_interpreter": sys.executable, "target": str(tmp_path)}
     (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": {"app": variables}}}))
     (tmp_path / "play.yml").write_text(PLAY)
     environment = {
@@ -59,6 +73,3 @@ def test_a_play_works_in_a_container(cluster, tmp_path):
     ]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert (tmp_path / "fetched").read_text() == "arrived at  as  with 'quotes'; /root\n"
-    assert (tmp_path / "copied").stat().st_mode & 0o777 == 0o640
-    assert all('-o User="anna"' in call and "203.0.113.9" not in call for call in cluster.ssh_calls)
