@@ -16,7 +16,7 @@ test: setup  ## All tests and judges.
 test-catalog: setup  ## Every entry in real containers, with stand-ins for images. ENTRIES="memos miniflux" for some.
 	@tests/tools/test-catalog $(ENTRIES)
 
-test-faults: setup  ## The whole fault table, and kill -9 at every write.
+test-faults: setup  ## The whole fault tables, and kill -9 at every step.
 	@tests/tools/test-faults
 
 lint: setup  ## The judges only: ruff, mypy, ansible-lint, ansible-test sanity, docs, galaxy-importer.

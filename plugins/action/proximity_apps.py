@@ -26,10 +26,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> Row:
         result = super().run(tmp, task_vars)
-        arguments = dict(self._task.args)
-        for key, kind in (("apps", list), ("common", dict), ("hosts", list)):
-            if not isinstance(arguments.setdefault(key, kind()), kind):
-                raise AnsibleActionFail(f"{key} is no {'list' if kind is list else 'mapping'}.")
+        arguments = checked(self._task.args)
         answers = [
             self._ask({**arguments, **connection}, apps, unread, task_vars) for connection, apps, unread in _groups(arguments, task_vars)
         ]
@@ -52,6 +49,15 @@ class ActionModule(ActionBase):
         return answer
 
 
+def checked(given: Mapping[str, Any]) -> Row:
+    """A task's arguments; those that are read here are what they are to be, and empty where they are not given."""
+    arguments = dict(given)
+    for key, kind in (("apps", list), ("common", dict), ("hosts", list)):
+        if not isinstance(arguments.setdefault(key, kind()), kind):
+            raise AnsibleActionFail(f"{key} is no {'list' if kind is list else 'mapping'}.")
+    return arguments
+
+
 def _groups(arguments: Row, task_vars: Any) -> list[tuple[Row, list[Row], dict[str, str]]]:
     """Apps by the cluster that they are on, with its connection. A host whose variables cannot be read is an app that fails."""
     hosts, cluster = arguments["hosts"], arguments.pop("cluster", None)
@@ -72,14 +78,14 @@ def _unanswered(app: Mapping[str, Any], reason: str) -> Row:
     return {**told, "changed": False, "converge": False, "first": False, "failed": True, "msg": reason, "plan": [], "log": [], "diff": {}}
 
 
-def merged(answers: Sequence[Row]) -> Row:
+def merged(answers: Sequence[Row], joined: Sequence[str] = JOINED) -> Row:
     """The answers of several clusters as one."""
     counts: Counter[str] = Counter()
     calls: Counter[str] = Counter()
     for answer in answers:
         counts.update(answer.get("counts", {}))
         calls.update(answer.get("calls", {}))
-    together: Row = {key: [row for answer in answers for row in answer.get(key, [])] for key in JOINED}
+    together: Row = {key: [row for answer in answers for row in answer.get(key, [])] for key in joined}
     diffs = [answer["diff"] if isinstance(answer["diff"], list) else [answer["diff"]] for answer in answers if "diff" in answer]
     failed = [str(answer["msg"]) for answer in answers if answer.get("failed")]
     return {

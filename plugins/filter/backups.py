@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.proximity.platform.plugins.module_utils.backup_turns import missing, turns_of_clusters
+from ansible_collections.proximity.platform.plugins.module_utils.backup_results import missing
 from ansible_collections.proximity.platform.plugins.module_utils.entries import parse_entry
 from ansible_collections.proximity.platform.plugins.module_utils.entries.hooks import hooks_of
 from ansible_collections.proximity.platform.plugins.module_utils.errors import SpecError
@@ -24,15 +23,8 @@ def backup_hooks(definition: Mapping[str, Any], name: str, root: str = "/opt/pro
         raise AnsibleFilterError(str(error)) from error
 
 
-def backup_turns(wishes: Sequence[Mapping[str, Any]], looks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    try:
-        return turns_of_clusters(wishes, looks, datetime.now().astimezone())
-    except SpecError as error:
-        raise AnsibleFilterError(str(error)) from error
-
-
 class FilterModule:
     """Filters of this file."""
 
     def filters(self) -> dict[str, Any]:
-        return {"backup_hooks": backup_hooks, "backup_turns": backup_turns, "backup_missing": missing}
+        return {"backup_hooks": backup_hooks, "backup_missing": missing}

@@ -95,12 +95,16 @@ def _report() -> Spec:
 
 def complete_app(given: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters of one app with all defaults; raises SpecError for what no such parameter can be."""
-    checked = VALIDATOR.validate(dict(given))
+    return complete(VALIDATOR, given, f"App {given.get('name', '')}", "the options of proximity_app")
+
+
+def complete(validator: ArgumentSpecValidator, given: Mapping[str, Any], what: str, see: str) -> dict[str, Any]:
+    checked = validator.validate(dict(given))
     if checked.unsupported_parameters:
         unknown = ", ".join(sorted(map(str, checked.unsupported_parameters)))
-        raise SpecError(f"App {given.get('name', '')} has no option {unknown}: see the options of proximity_app.")
+        raise SpecError(f"{what} has no option {unknown}: see {see}.")
     if checked.error_messages:
-        raise SpecError(f"App {given.get('name', '')}: {'; '.join(checked.error_messages)}.")
+        raise SpecError(f"{what}: {'; '.join(checked.error_messages)}.")
     return dict(checked.validated_parameters)
 
 

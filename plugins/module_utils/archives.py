@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -56,6 +57,15 @@ class Rescue:
     node: str
     storage: str
     archive: str
+
+
+RESCUE = re.compile(r"px-restore-(\d+)-(.+)")
+
+
+def parse_rescue_pool(pool: str) -> tuple[int, str] | None:
+    """The number and the name of the app that a pool tells of; None for any other pool."""
+    match = RESCUE.fullmatch(pool)
+    return (int(match[1]), match[2]) if match else None
 
 
 def rescue_pool(name: str, vmid: int) -> str:

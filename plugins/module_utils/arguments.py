@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import env_fallback
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .api import Connection
 from .errors import SpecError
@@ -43,6 +44,14 @@ def defaults_argument() -> dict[str, Any]:
         "type": "dict",
         "options": {key: {"type": "dict", "options": each} for key, each in (("resources", resources), ("network", network))},
     }
+
+
+def typed_connection(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the connection's parameters that are given, such as an inventory has them, in the types that they are to have."""
+    checked = ArgumentSpecValidator(connection_arguments()).validate(dict(given))
+    if checked.error_messages:
+        raise SpecError(f"{'; '.join(checked.error_messages)}.")
+    return {key: checked.validated_parameters[key] for key in given}
 
 
 def connection_of(params: Mapping[str, Any]) -> Connection:

@@ -7,9 +7,10 @@ What cannot be unpacked in the place of an app makes the app go back to what it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from .archives import Archive
 from .backups import DesiredBackup, Restoring
@@ -17,8 +18,8 @@ from .controller import run_is_left_over
 from .convergence import Session
 from .desired import DesiredApp
 from .errors import LeaseHeld, NotConverged, OutcomeUnknown, ProximityError, StateMoved, StepFailed, TaskError
-from .executor import Progress, await_address, execute, sentence
-from .model import Observed
+from .executor import Progress, an_address_comes, await_address, execute, sentence
+from .model import Fact, Observed
 from .observer import nothing_observed, observe
 from .planner.backups import plan_backup, without_force
 from .planner.collection import collect
@@ -50,7 +51,7 @@ def _look(session: Session, wish: DesiredBackup) -> tuple[AppPlan, Observed, Des
         plan, observed = _observe(session, wish)
         refusal = plan.refusal
         if isinstance(refusal, UnderWay):
-            wish = without_force(wish, _archives(observed))
+            wish = without_force(wish, every_archive(observed))
             if not wish.wait:
                 guest = refusal.guest
                 return AppPlan(plan.name, guest.vmid, guest.node), observed, wish
@@ -62,10 +63,20 @@ def _look(session: Session, wish: DesiredBackup) -> tuple[AppPlan, Observed, Des
     return plan, observed, wish
 
 
-def _observe(session: Session, wish: DesiredBackup) -> Seen:
+def _confirm(session: Session, wish: DesiredBackup, observed: Observed) -> tuple[AppPlan, Observed, DesiredBackup]:
+    """Look at the storages once more, which is where a backup shows; its guest and the cluster were looked at right before it.
+
+    Should anything be left to do, all is looked at once more.
+    """
+    kept = {fact: found for fact, found in observed.facts.items() if fact.kind not in ("archives", "works")}
+    plan, observed = _observe(session, wish, kept)
+    return _look(session, wish) if plan.steps or plan.refusal else (plan, observed, wish)
+
+
+def _observe(session: Session, wish: DesiredBackup, known: Mapping[Fact, Any] | None = None) -> Seen:
     for attempt in range(1, ROUNDS + 1):
         try:
-            plan, observed = observe(session.client, partial(plan_backup, wish), nothing_observed(session.controller))
+            plan, observed = observe(session.client, partial(plan_backup, wish), nothing_observed(session.controller).having(known or {}))
         except StateMoved:
             if attempt == ROUNDS:
                 raise
@@ -85,7 +96,12 @@ def _await(session: Session, work: UnderWay, deadline: float) -> None:
             session.log.add("warning", "wait", f"That one failed: {error.exitstatus}.")
 
 
-def _archives(observed: Observed) -> Iterator[Archive]:
+def _knowing(wish: DesiredBackup, observed: Observed) -> DesiredBackup:
+    """The wish with what was there when it was planned: a backup that is there beside it was made by somebody else meanwhile."""
+    return wish if wish.force and wish.seen is not None else replace(wish, seen=frozenset(each.volume for each in every_archive(observed)))
+
+
+def every_archive(observed: Observed) -> Iterator[Archive]:
     return (archive for fact, found in observed.facts.items() if fact.kind == "archives" for archive in found)
 
 
@@ -101,9 +117,9 @@ def settle_backups(session: Session, wish: DesiredBackup, plan: AppPlan, observe
 
 def _settle(session: Session, wish: DesiredBackup, seen: Seen, done: list[Step]) -> Seen:
     plan, observed = seen
-    wish = without_force(wish, _archives(observed))
+    wish = without_force(wish, every_archive(observed))
     for _round in range(ROUNDS):
-        progress = execute(session.client, wish, plan, session.log)
+        progress = execute(session.client, _knowing(wish, observed), plan, session.log)
         done += progress.done
         cause = progress.cause
         if cause and not isinstance(cause, (StateMoved, OutcomeUnknown)):
@@ -111,7 +127,8 @@ def _settle(session: Session, wish: DesiredBackup, seen: Seen, done: list[Step])
         if cause:
             session.pause()
         again = wish if cause else replace(wish, force=wish.force and wish.state == "present")
-        left, observed, again = _look(session, again)
+        quick = not cause and again.state == "present" and again.wait
+        left, observed, again = _confirm(session, again, observed) if quick else _look(session, again)
         if isinstance(cause, OutcomeUnknown) and progress.failed and progress.failed not in left.steps:
             done.append(progress.failed)  # its answer was lost, and it did happen
         if not left.steps:
@@ -126,7 +143,7 @@ def _await_address(session: Session, wish: DesiredBackup, plan: AppPlan, observe
     """An app that was just started is told with its address."""
     started = any((step.verb, step.kind) == ("start", "guest") for step in plan.steps)
     config = observed_config(observed, plan.node, plan.vmid)
-    if not started or not config or config.network.address in ("", "manual"):
+    if not started or not config or not an_address_comes(config):
         return observed
     app = DesiredApp(plan.name, timeouts=wish.timeouts)
     live = await_address(session.client, app, plan, config.network.rest.get("name", "eth0"))
@@ -153,7 +170,7 @@ def _go_back(session: Session, wish: DesiredBackup, plan: AppPlan, story: str, d
         if back.vmid:
             return _do(session, wish, back, done) or " The app is as it was."
         _whole, observed = _observe(session, replace(wish, volume="", state="listed", node=None, storage=None))
-        safety = find_safety(wish.name, _volume(plan), sorted(_archives(observed), key=lambda each: each.made, reverse=True))
+        safety = find_safety(wish.name, _volume(plan), sorted(every_archive(observed), key=lambda each: each.made, reverse=True))
         if not safety:
             return f" Nothing is left of it but its backups: container {plan.vmid} is gone. Restore another one."
         returning = Restoring(confirm=True, safety=False, start=wish.restoring.start)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .archives import Archive, Work
@@ -13,18 +13,21 @@ from .model import Fact, GuestConfig, Observed
 from .planner.backups import is_saved
 from .planner.effects.archives import JUST_NOW
 from .planner.facts import CLUSTER, observed_config
+from .planner.restore import START
 from .plans import AppPlan
 from .results import describe_app
 from .wire.times import format_time
 
 Row = dict[str, Any]
+LAST = 1_000_000
+"""Apps without a place in the order of start come after all others, as in Proxmox."""
 
 
 def describe_backup(wish: DesiredBackup, plan: AppPlan, observed: Observed) -> Row:
     """`backup` is the one that this is about, `backups` are all of them, `tasks` what is under way and what failed."""
     chosen = _chosen(wish, plan, observed)
     works = _works(wish, {each.vmid for each in chosen} | {plan.vmid}, observed)
-    rows = [_row(each, works) for each in chosen]
+    rows = [backup_row(each, works) for each in chosen]
     found: Row = {"backup": _about(wish, plan, rows, works), "tasks": [_task(work) for work in works]}
     if wish.state == "listed":
         return found | {"backups": rows, "statistics": statistics(rows, works), "apps": _apps(observed)}
@@ -34,6 +37,32 @@ def describe_backup(wish: DesiredBackup, plan: AppPlan, observed: Observed) -> R
     if wish.state == "restored":
         return found | {"backup": found["backup"] or _restored(config), "app": describe_app(wish.app(plan.name), plan, observed)}
     return found
+
+
+def missing(listing: Mapping[str, Any], apps: Iterable[Mapping[str, Any]] = ()) -> list[Row]:
+    """The newest backup of each app that has no container, in the order of start, then by number; `listing` is what state listed tells.
+
+    Of `apps`, as facts tell them with their records, those are taken too that came from a backup and that nobody has looked into.
+    """
+    newest: dict[str, Row] = {name: _backup_of(record, listing) for name, record in _unproven(apps)}
+    there = {app["name"] for app in listing["apps"]} | set(newest)
+    for backup in listing["backups"]:
+        name = backup["app"]
+        if backup["kind"] == "backup" and name and name not in there and backup["made"] > newest.get(name, {"made": ""})["made"]:
+            newest[name] = backup
+    return sorted(newest.values(), key=lambda backup: (backup["order"] or LAST, backup["vmid"]))
+
+
+def _unproven(apps: Iterable[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
+    records = (app.get("record") or {} for app in apps)
+    return [(record["name"], record) for record in records if record.get("status") == "restoring" and record.get("step") == START]
+
+
+def _backup_of(record: Mapping[str, Any], listing: Mapping[str, Any]) -> Row:
+    """The backup that an app came from, which may be gone by now."""
+    volume = record["restored"]
+    known = {"app": record["name"], "vmid": record["vmid"], "entry": record["entry"], "owner": record["owner"], "made": None, "order": None}
+    return next((each for each in listing["backups"] if each["volume"] == volume), {**known, "volume": volume})
 
 
 def _restored(config: GuestConfig | None) -> Row | None:
@@ -95,7 +124,7 @@ def _about(wish: DesiredBackup, plan: AppPlan, rows: Sequence[Row], works: Seque
     return rows[0] if rows else None
 
 
-def _row(archive: Archive, works: Iterable[Work]) -> Row:
+def backup_row(archive: Archive, works: Iterable[Work] = ()) -> Row:
     label = archive.label
     restoring = any(work.status == "restoring" and label and work.vmid == label.vmid for work in works)
     return {

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, time, timedelta, tzinfo
 
 from .archives import Keep
 from .claims import PortRange
@@ -41,7 +41,7 @@ class Restoring:
 class DesiredBackup:
     """An app's backups. `volume` names one of them, `verdict` is how a trial of it went.
 
-    `seen` are those that were there before, when one must be made now (`force`).
+    `seen` are those that were there when it was planned, and where one must be made now (`force`), when that was first asked for.
     """
 
     name: str = ""
@@ -68,3 +68,38 @@ class DesiredBackup:
     def app(self, name: str = "") -> DesiredApp:
         """The app that this is about, as far as finding it and holding its lease go."""
         return DesiredApp(name=name or self.name, port_range=self.port_range, timeouts=self.timeouts, take_over_lease=self.take_over_lease)
+
+
+@dataclass(frozen=True)
+class Window:
+    """When a backup may begin: from `first` to before `last` (both None: all day) on `days` (0 is Monday), by the clock of `zone`."""
+
+    first: time | None = None
+    last: time | None = None
+    days: frozenset[int] = frozenset(range(7))
+    zone: tzinfo = UTC
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of many apps, as `host` of an inventory declares it.
+
+    `respects_jobs` leaves it to a backup job of the cluster that covers it. One that is `hooked` has to be made ready in its container
+    before its backup, by somebody else; `trouble` says why nobody knows whether it has to.
+    """
+
+    host: str
+    wish: DesiredBackup
+    window: Window = field(default_factory=Window)
+    respects_jobs: bool = True
+    hooked: bool = False
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class DesiredBackups:
+    """Backups of many apps. `refused` says by host which wishes make no sense."""
+
+    members: tuple[Member, ...] = ()
+    refused: Mapping[str, Exception] = field(default_factory=dict)
+    threads: int = 8

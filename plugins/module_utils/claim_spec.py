@@ -56,7 +56,11 @@ def desired_adoption(params: Mapping[str, Any]) -> DesiredAdoption:
         raise SpecError(f"Guest {twice} is given twice.")
     entries = tuple(_catalog_entry(given) for given in params.get("entries") or ())
     looks = {_number(vmid): parse_look(str(text)) for vmid, text in (params.get("looks") or {}).items()}
-    return DesiredAdoption(params["state"], guests, looks, entries, parse_port_range(params.get("port_range") or {}))
+    return DesiredAdoption(
+        *(params["state"], guests, looks, entries),
+        take_over_lease=bool(params.get("take_over_lease")),
+        port_range=parse_port_range(params.get("port_range") or {}),
+    )
 
 
 def _number(vmid: Any) -> int:
@@ -69,7 +73,7 @@ def _adoptee(given: Mapping[str, Any]) -> Adoptee:
     port = given.get("port")
     if port is not None and not 1 <= port <= 65535:
         raise SpecError(f"port of guest {given['vmid']} is {port}: give the port of its web pages, from 1 to 65535.")
-    return Adoptee(given["vmid"], given.get("catalog_id") or None, port, _moment(given))
+    return Adoptee(given["vmid"], given.get("catalog_id") or None, port, _moment(given), given.get("updating"))
 
 
 def _moment(given: Mapping[str, Any]) -> datetime | None:

@@ -9,9 +9,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from .controller import run_is_left_over
 from .convergence import Session
 from .desired import Desired
-from .errors import NotConverged, OutcomeUnknown, ProximityError, StateMoved, StepFailed
+from .errors import LeaseHeld, NotConverged, OutcomeUnknown, ProximityError, StateMoved, StepFailed
 from .executor import Progress, execute, sentence
 from .model import Observed
 from .observer import nothing_observed, observe
@@ -34,10 +35,18 @@ def look_at_claims(planner: Planner, session: Session, wish: Desired) -> tuple[P
                 raise
             session.pause()
             continue
-        for each in plan.apps:
-            if each.refusal:
-                raise each.refusal
+        refusals = [each.refusal for each in plan.apps if each.refusal]
+        if any(map(_will_pass, refusals)) and session.client.clock.now() < deadline:
+            session.pause()
+            continue
+        if refusals:
+            raise refusals[0]
         return plan, observed
+
+
+def _will_pass(refusal: Exception) -> bool:
+    """Whether it is about a task that a killed ansible has left behind on this machine."""
+    return isinstance(refusal, LeaseHeld) and run_is_left_over(refusal.run)
 
 
 def settle_claims(planner: Planner, session: Session, wish: Desired, plan: Plan, observed: Observed) -> tuple[Plan, Observed]:

@@ -12,7 +12,7 @@ from .api import Client
 from .controller import run_is_left_over
 from .desired import DesiredApp, Report
 from .errors import LeaseHeld, NotConverged, OutcomeUnknown, ProximityError, SourceHeld, StateMoved, StepFailed, Timeout
-from .executor import Log, Progress, await_address, execute, sentence
+from .executor import Log, Progress, an_address_comes, await_address, execute, sentence
 from .model import Controller, Observed
 from .observer import Planner, nothing_observed, observe
 from .planner.apps import plan_apps, plan_cleanup, plan_failure
@@ -37,16 +37,16 @@ class Session:
     controller: Controller
     log: Log = field(default_factory=Log)
 
-    def look(self, planner: Planner, hidden: Collection[int] = (), rounds: int = ROUNDS) -> tuple[AppPlan, Observed]:
+    def look(self, planner: Planner, hidden: Collection[int] = (), rounds: int = ROUNDS, moved: bool = False) -> tuple[AppPlan, Observed]:
         """Observe from scratch and plan one app; again when the cluster moved under our eyes."""
         try:
-            plan, observed = observe(self.client, planner, nothing_observed(self.controller, frozenset(hidden)))
-        except StateMoved as moved:
+            plan, observed = observe(self.client, planner, nothing_observed(self.controller, frozenset(hidden), moved))
+        except StateMoved as gone:
             if rounds == 1:
                 raise
-            self.log.add("warning", "observe", f"{moved}. Looking again.")
+            self.log.add("warning", "observe", f"{gone}. Looking again.")
             self.pause()
-            return self.look(planner, hidden, rounds - 1)
+            return self.look(planner, hidden, rounds - 1, moved=True)
         return plan.apps[0], observed
 
     def pause(self) -> None:
@@ -151,7 +151,7 @@ def _verify(session: Session, app: DesiredApp, plan: AppPlan, observed: Observed
 def _await_address(session: Session, app: DesiredApp, plan: AppPlan, observed: Observed) -> Observed:
     config = observed_config(observed, plan.node, plan.vmid)
     running = observed.facts[live_fact(plan.node, plan.vmid)].running
-    if not running or not config or config.network.address in ("", "manual"):
+    if not running or not config or not an_address_comes(config):
         return observed
     live = await_address(session.client, app, plan, config.network.rest.get("name", "eth0"))
     return observed.having({live_fact(plan.node, plan.vmid): live})

@@ -204,12 +204,16 @@ class CatalogEntry:
 
 @dataclass(frozen=True)
 class Adoptee:
-    """One guest. `entry` and `port` are the user's word over what a look into it tells; `updated` says when its images were renewed."""
+    """One guest. `entry` and `port` are the user's word over what a look into it tells; `updated` says when its images were renewed.
+
+    `updating` says that this run begins to renew them (true), or is done with that (false).
+    """
 
     vmid: int
     entry: str | None = None
     port: int | None = None
     updated: datetime | None = None
+    updating: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -220,5 +224,6 @@ class DesiredAdoption:
     guests: tuple[Adoptee, ...] = ()
     looks: Mapping[int, Look] = field(default_factory=dict)
     entries: tuple[CatalogEntry, ...] = ()
+    take_over_lease: bool = False
     port_range: PortRange = field(default_factory=PortRange)
     timeouts: Timeouts = field(default_factory=Timeouts)

@@ -18,7 +18,7 @@ from .deeds.slots import SLOT_DEEDS
 from .deeds.snapshots import SNAPSHOT_DEEDS
 from .desired import Desired, DesiredApp
 from .errors import ApiError, ProximityError, TaskError, Timeout
-from .model import Live
+from .model import GuestConfig, Live
 from .plans import AppPlan, Step
 from .resources import guests
 from .wire.times import format_time
@@ -86,6 +86,11 @@ def _said(error: ProximityError) -> str:
         hint = " Give the token this privilege." if error.status == 403 else ""
         return f"{error.said}.{hint}"
     return f"{error.exitstatus}." if isinstance(error, TaskError) else str(error)
+
+
+def an_address_comes(config: GuestConfig) -> bool:
+    """Whether a guest that is started gets an address which can be waited for; without a cable, many systems configure none."""
+    return not config.network.link_down and config.network.address not in ("", "manual")
 
 
 def await_address(client: Client, app: DesiredApp, plan: AppPlan, interface: str) -> Live:

@@ -101,9 +101,16 @@ def _row(wish: DesiredFleet, app: DesiredApp | None, plan: AppPlan, observed: Ob
     return {
         **_description(app, plan, observed),
         "host": wish.hosts.get(plan.name) or None,
+        **outcome_of("app", plan),
+    }
+
+
+def outcome_of(noun: str, plan: AppPlan) -> dict[str, Any]:
+    """What was done for one of many, or would be, and why it was no more."""
+    return {
         "changed": bool(plan.steps),
         "plan": [step_data(step) for step in plan.steps],
-        "diff": diff_of(f"app {plan.name}", plan.steps) if plan.steps else {},
+        "diff": diff_of(f"{noun} {plan.name}", plan.steps) if plan.steps else {},
         "log": list(plan.lines) if isinstance(plan, Settled) else [],
         "warnings": list(plan.warnings),
         "failed": plan.refusal is not None,

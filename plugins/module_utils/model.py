@@ -32,7 +32,8 @@ class Resources:
 class Network:
     """The first network interface. None: not managed; empty or 0: none, and so it reads when observed.
 
-    `address` is `dhcp` or CIDR. `rest` holds what nobody manages and everybody keeps: the MAC address, the device's name.
+    `address` is `dhcp` or CIDR. `link_down`: the cable is out. `rest` holds what nobody manages and everybody keeps: the MAC address,
+    the device's name.
     """
 
     bridge: str | None = None
@@ -41,6 +42,7 @@ class Network:
     vlan: int | None = None
     mtu: int | None = None
     firewall: bool | None = None
+    link_down: bool | None = None
     rest: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -152,8 +154,8 @@ class Guest:
 class GuestConfig:
     """A guest's configuration in our units, as it is after the next restart. Empty text, 0 or an empty tuple: not set.
 
-    `pending` are the keys, by these names, that a running guest does not yet have so. `parent` is the snapshot that its state follows,
-    if any.
+    `more_networks` are its further interfaces, by their names in Proxmox (net1). `pending` are the keys, by these names, that a running
+    guest does not yet have so. `parent` is the snapshot that its state follows, if any.
     """
 
     vmid: int
@@ -165,6 +167,7 @@ class GuestConfig:
     disk_storage: str = ""
     disk_mb: int = 0
     network: Network = field(default_factory=Network)
+    more_networks: Mapping[str, Network] = field(default_factory=dict)
     nameservers: tuple[str, ...] = ()
     search_domain: str = ""
     onboot: bool = False
@@ -261,13 +264,15 @@ class Controller:
 
 @dataclass(frozen=True)
 class Observed:
-    """All that a planner may know. `hidden` are vmids that exist although this token does not see them."""
+    """All that a planner may know. `hidden` are vmids that exist although this token does not see them. `moved`: the look before this one
+    found that something is no longer where it was."""
 
     controller: Controller
     now: datetime
     facts: Mapping[Fact, Any] = field(default_factory=dict)
     dead_runs: frozenset[str] = frozenset()
     hidden: frozenset[int] = frozenset()
+    moved: bool = False
 
     def having(self, facts: Mapping[Fact, Any]) -> Observed:
         return replace(self, facts={**self.facts, **facts})

@@ -26,6 +26,7 @@ def parse_network(params: Mapping[str, Any]) -> Network:
         vlan=_within("vlan", params.get("vlan"), 1, 4094),
         mtu=_within("mtu", params.get("mtu"), 576, 65535),
         firewall=params.get("firewall"),
+        link_down=params.get("link_down"),
     )
     # An address of one's own comes with its gateway or with none; the one of another subnet would not work.
     return network if address is None or network.gateway is not None else replace(network, gateway="")

@@ -16,7 +16,15 @@ from .errors import ApiError, StateMoved, Timeout
 from .fleets import Jobs
 from .model import SETTLING, Controller, Fact, FactsNeeded, GuestConfig, Observed
 from .plans import Plan
-from .resources.archives import observe_all_works, observe_archived, observe_archives, observe_uncovered, observe_works
+from .resources.archives import (
+    observe_all_works,
+    observe_archived,
+    observe_archives,
+    observe_backup_broke_off,
+    observe_running_works,
+    observe_uncovered,
+    observe_works,
+)
 from .resources.clones import observe_links_possible
 from .resources.cluster import observe_bridges, observe_cluster, observe_taken, observe_templates
 from .resources.guests import making_has_ended, observe_config, observe_live, observe_started
@@ -37,8 +45,8 @@ SNAPSHOT_S = 60
 """How long a snapshot, or going back to one, may take that nobody waits for any more."""
 
 
-def nothing_observed(controller: Controller, hidden: frozenset[int] = frozenset()) -> Observed:
-    return Observed(controller, _now(), hidden=hidden)
+def nothing_observed(controller: Controller, hidden: frozenset[int] = frozenset(), moved: bool = False) -> Observed:
+    return Observed(controller, _now(), hidden=hidden, moved=moved)
 
 
 def observe(client: Client, planner: Planner, observed: Observed) -> tuple[Plan, Observed]:
@@ -115,6 +123,8 @@ READERS: dict[str, Callable[..., Any]] = {
     "archived": observe_archived,
     "works": observe_works,
     "all works": observe_all_works,
+    "running works": observe_running_works,
+    "backup_broke_off": observe_backup_broke_off,
     "uncovered": observe_uncovered,
     "taken": observe_taken,
 }

@@ -52,9 +52,13 @@ def look_at_many(planner: Planner, session: Session, wish: Any, rounds: int = RO
 
 
 def look_at_fleet(session: Session, wish: DesiredFleet) -> tuple[Plan, Observed]:
+    return look_patiently(plan_fleet, session, wish)
+
+
+def look_patiently(planner: Planner, session: Session, wish: Any) -> tuple[Plan, Observed]:
     """Observe and plan; what is left over of a killed run on this machine is waited for."""
     for _poll in session.client.pauses(LEFT_OVER_S):
-        plan, observed = look_at_many(plan_fleet, session, wish)
+        plan, observed = look_at_many(planner, session, wish)
         if not any(isinstance(each.refusal, LeaseHeld) and run_is_left_over(each.refusal.run) for each in plan.apps):
             break
     return plan, observed
@@ -110,13 +114,14 @@ def settle_many(session: Session, plan: Plan, observed: Observed, threads: int, 
     merged = dict(observed.facts)
     with ThreadPoolExecutor(min(threads, len(todo)) or 1) as pool:
         for wave in ([each for each in todo if not each.crowded], [each for each in todo if each.crowded]):
-            for before, (after, facts) in zip(wave, pool.map(lambda each: _settle(session, each, observed, how(each)), wave), strict=True):
+            outcomes = pool.map(lambda each: settle_alone(session, each, observed, how(each)), wave)
+            for before, (after, facts) in zip(wave, outcomes, strict=True):
                 settled[id(before)] = after
                 merged |= facts
     return Plan(tuple(settled.get(id(each), each) for each in plan.apps)), replace(observed, facts=merged)
 
 
-def _settle(session: Session, plan: AppPlan, observed: Observed, settle: Settle) -> tuple[Settled, Mapping[Fact, Any]]:
+def settle_alone(session: Session, plan: AppPlan, observed: Observed, settle: Settle) -> tuple[Settled, Mapping[Fact, Any]]:
     """One plan, in a session with a log of its own; what was seen of its guest."""
     own = replace(session, log=Log())
     try:

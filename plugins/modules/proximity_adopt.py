@@ -49,6 +49,12 @@ options:
       updated:
         description: When the images of an adopted app were renewed, in ISO 8601 with a zone; the role notes it in the record.
         type: str
+      updating:
+        description:
+          - V(true) says that this run begins to renew the images of an adopted app; the record says so, and others leave it alone. It is
+            refused while another run works on the app.
+          - V(false) says that this run is done with that. The role says both.
+        type: bool
   looks:
     description:
       - What looks into containers said, by number; the role provides it. What is known already is not overruled by a look.
@@ -64,6 +70,10 @@ options:
       - The entries to compare with. Read from the catalog on the controller where it is not given.
     type: list
     elements: dict
+  take_over_lease:
+    description: Work on an app that another run holds. For when you know that this run is gone.
+    type: bool
+    default: false
   port_range:
     description:
       - The slots of apps, as in M(proximity.platform.proximity_app). An adopted container claims one in the ledger.
@@ -157,7 +167,7 @@ from ansible_collections.proximity.platform.plugins.module_utils.module import A
 
 STR = {"type": "str"}
 INT = {"type": "int"}
-GUEST = {"vmid": INT | {"required": True}, "catalog_id": STR, "port": INT, "updated": STR}
+GUEST = {"vmid": INT | {"required": True}, "catalog_id": STR, "port": INT, "updated": STR, "updating": {"type": "bool"}}
 
 
 def argument_spec():
@@ -167,6 +177,7 @@ def argument_spec():
         "looks": {"type": "dict", "default": {}},
         "catalog_paths": {"type": "list", "elements": "path"},
         "entries": {"type": "list", "elements": "dict"},
+        "take_over_lease": {"type": "bool", "default": False},
         "port_range": {"type": "dict", "options": {"public": STR, "internal": STR, "first_vmid": INT, "ledger": STR}},
     }
 

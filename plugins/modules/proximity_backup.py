@@ -179,6 +179,12 @@ options:
       firewall:
         description: Whether the firewall of Proxmox filters the interface.
         type: bool
+      link_down:
+        description:
+          - Whether the cable is out (C(link_down) in Proxmox). Proxmox puts such an interface on no bridge, so that the container reaches
+            nobody, whatever the bridge; one that the node has is named all the same. Nobody waits for an address then.
+          - For a new app (O(restore_as)) this holds for all interfaces that are in the backup.
+        type: bool
   port_range:
     description:
       - The slots of apps, as in M(proximity.platform.proximity_app).
@@ -380,7 +386,8 @@ def argument_spec():
         "disk_storage": STR,
         "storage_map": DICT,
         "bridge_map": DICT,
-        "network": DICT | {"options": {"bridge": STR, "address": STR, "gateway": STR, "vlan": INT, "mtu": INT, "firewall": BOOL}},
+        "network": DICT
+        | {"options": {"bridge": STR, "address": STR, "gateway": STR, "vlan": INT, "mtu": INT, "firewall": BOOL, "link_down": BOOL}},
         "port_range": DICT | {"options": {"public": STR, "internal": STR, "first_vmid": INT, "ledger": STR}},
         "take_over_lease": BOOL | {"default": False},
         "timeouts": DICT | {"options": dict.fromkeys(("backup_s", "start_s", "shutdown_s", "address_s", "lease_s"), INT)},

@@ -76,9 +76,9 @@ class Site:
             start_new_session=True,
         )
 
-    def play_until(self, task: str, playbook: str, apps: Mapping[str, Any]) -> None:
+    def play_until(self, task: str, playbook: str, apps: Mapping[str, Any], *args: str) -> None:
         """Start a playbook and kill it, with all its processes and without warning, a moment after a task has begun."""
-        with self.begin(playbook, apps) as process:
+        with self.begin(playbook, apps, *args) as process:
             assert process.stdout is not None
             seen = []
             for line in process.stdout:

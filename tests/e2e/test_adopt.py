@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -191,6 +193,36 @@ def test_adopted_project_is_updated_in_its_own_folder(site: Site, strangers: dic
     assert _record(stranger)["adopted"]["updated"]
     again = _update(site)
     assert (again.status, again.recap("lab")["changed"]) == (0, 0), again.output[-3000:]
+    assert _differing(stranger) == {"tags", "description"}
+
+
+def test_second_controller_leaves_an_update_alone(site: Site, strangers: dict[int, Stranger]) -> None:
+    """The first one stands still in the middle of its work: it lives, so that the app is its own."""
+    stranger = strangers[COMPOSE]
+    arguments = ("playbooks/adopt_update.yml", APPS, "-e", json.dumps({"adopt_guests": [{"vmid": COMPOSE}]}))
+    first = site.begin(*arguments)
+    try:
+        deadline = time.monotonic() + 120
+        while _record(stranger)["status"] != "updating":
+            assert first.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        os.killpg(first.pid, signal.SIGSTOP)
+        second = site.play(*arguments)
+        assert second.status != 0 and "is updating:" in " ".join(second.output.split()), second.output[-3000:]
+    finally:
+        os.killpg(first.pid, signal.SIGCONT)
+        output, _none = first.communicate(timeout=120)
+    assert first.returncode == 0, output[-3000:]
+    assert (_record(stranger)["status"], _record(stranger)["lease"]) == ("running", None)
+
+
+def test_killed_update_is_finished_by_running_again(site: Site, strangers: dict[int, Stranger]) -> None:
+    stranger = strangers[COMPOSE]
+    site.play_until("Pull its images", "playbooks/adopt_update.yml", APPS, "-e", json.dumps({"adopt_guests": [{"vmid": COMPOSE}]}))
+    assert _record(stranger)["status"] == "updating"
+    again = _update(site)
+    assert again.status == 0, again.output[-3000:]
+    assert (_record(stranger)["status"], _record(stranger)["lease"]) == ("running", None)
     assert _differing(stranger) == {"tags", "description"}
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import lab as labs
 from faults.deeds import Deed
 from faults.world import KEPT, MINE, NEIGHBOUR, Thing, app_of, apps, record_in, stray_disks, things
+from lab.containers import remove_container
+from lab.disks import free_volumes
 from lab.model import Guest
 
 OURS = "px-"
@@ -16,6 +18,25 @@ NAMES_WHAT_WAS_TRIED = re.compile(r"\b[Aa]pp \w+\b|\bCannot \w+ [\w-]+ \d+\b|(GE
 MOVES_ON = ("cpuunits", "parent", "lock")
 """What the lab itself changes, as somebody else would; the name of the latest snapshot, which may be one that is still to be removed; and
 a lock that a worker of Proxmox has left behind."""
+
+
+def remove_with_disks(lab: labs.Lab, guest: Guest) -> None:
+    """What a person does: `pct unlock`, `pct rescan`, `pct destroy`."""
+    with lab.cluster.lock:
+        guest.config.pop("lock", None)
+        leftover = [volume for volume in lab.cluster.volumes.values() if volume.content == "rootdir" and volume.vmid == guest.vmid]
+    remove_container(lab.cluster, guest)
+    with lab.cluster.lock:
+        free_volumes(lab.cluster, [volume for volume in leftover if volume in lab.cluster.volumes.values()])
+
+
+def is_in_its_backup(lab: labs.Lab, vmid: int) -> bool:
+    """Whether a guest is only a lock, since a backup of it was being unpacked; that one is there, and a pool tells of it."""
+    if not is_half_made(lab.cluster.guests[vmid]):
+        return False
+    told = [pool.comment for id, pool in lab.cluster.pools.items() if id.startswith(f"px-restore-{vmid}-")]
+    archives = [volume.volid for volume in lab.cluster.volumes.values() if volume.content == "backup"]
+    return any(f"archive={archive}" in comment.split() for comment in told for archive in archives)
 
 
 def nothing_is_lost(lab: labs.Lab, deed: Deed, before: Mapping[int, Thing], power: bool = False) -> None:
@@ -26,6 +47,8 @@ def nothing_is_lost(lab: labs.Lab, deed: Deed, before: Mapping[int, Thing], powe
         if own and not deed.there:
             continue
         assert vmid in now, f"guest {vmid} is gone"
+        if own and is_in_its_backup(lab, vmid):
+            continue
         assert now[vmid].snapshots >= {KEPT} & thing.snapshots, f"guest {vmid} has lost a snapshot of its owner"
         assert len(now[vmid].disks) >= len(thing.disks), f"guest {vmid} has lost a disk"
         if own:

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import pytest
-from faults.moments import Case, enumerate_cases, shared_file
+from faults.backup_deeds import backup_states
+from faults.backup_moments import cases as backup_cases
+from faults.execs.moments import enumerate_cases as enumerate_exec_cases
+from faults.execs.site import place
+from faults.moments import enumerate_cases, shared_file
 from faults.world import states
+
+TABLES: dict[str, tuple[str, Callable[[], Sequence[object]]]] = {
+    "test_fault": ("faults of calls", lambda: enumerate_cases("faults")),
+    "test_kill": ("kills at calls", lambda: enumerate_cases("kills")),
+    "test_backup_fault": ("faults of calls about backups", lambda: backup_cases("faults")),
+    "test_backup_kill": ("kills at calls about backups", lambda: backup_cases("kills")),
+    "test_exec_fault": ("faults of commands in guests, kills among them", enumerate_exec_cases),
+}
 
 _run: Counter[tuple[str, str]] = Counter()
 _all: dict[str, int] = {}
@@ -18,10 +30,9 @@ _all: dict[str, int] = {}
 @pytest.fixture(autouse=True)
 def counted(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> None:
     """What the process that tells of it needs to know of a case."""
-    what = {"test_fault": "faults", "test_kill": "kills"}.get(request.function.__name__)
-    if what:
-        case: Case = request.getfixturevalue("case")
-        record_property("case", [what, case.deed, len(enumerate_cases(what))])
+    if request.function.__name__ in TABLES:
+        what, cases = TABLES[request.function.__name__]
+        record_property("case", [what, request.getfixturevalue("case").deed, len(cases())])
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -40,6 +51,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_sessionfinish() -> None:
-    shared_file().unlink(missing_ok=True)
-    if states.cache_info().currsize:
-        shutil.rmtree(states(), ignore_errors=True)
+    for name in ("calls", "backups"):
+        shared_file(name).unlink(missing_ok=True)
+    for folder in (each for each in (states, backup_states) if each.cache_info().currsize):
+        shutil.rmtree(folder(), ignore_errors=True)
+    if place.cache_info().currsize:
+        place().close()

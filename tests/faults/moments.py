@@ -7,14 +7,15 @@ import os
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from faults.deeds import ASKED, DEEDS, NODE, Deed, Guest, perform
+import lab as labs
+from faults.deeds import ASKED, DEEDS, NODE, Deed, Guest, Told, perform
 from faults.play import run_of_ansible
 from faults.world import lab_in
 from lab.faults import ANSWERS, KINDS, STATES, TASKS
@@ -71,7 +72,7 @@ class Case:
         return f"{self.deed} | {self.moment or 'in the guest'} | {self.kind}{told}".replace("[", "(").replace("]", ")")
 
 
-def _moments(journals: Sequence[_Journal]) -> list[Moment]:
+def moments_of(journals: Sequence[Journal]) -> list[Moment]:
     """Each distinct call, in the order in which they come for the first time."""
     assert len({frozenset(journal.calls) for journal in journals}) == 1, "the calls of two runs differ"
     tasks = {key: types for journal in journals for key, types in journal.tasks.items()}
@@ -82,22 +83,31 @@ def _moments(journals: Sequence[_Journal]) -> list[Moment]:
 
 
 @dataclass(frozen=True)
-class _Journal:
+class Journal:
+    """What a run without faults has asked; `works_inside`: work in the guest was reported."""
+
     calls: Counter[tuple[str, str]]
     tasks: dict[tuple[str, str], tuple[str, ...]]
     works_inside: bool
 
 
-def _rehearse(deed: Deed) -> _Journal:
+def _rehearse(deed: Deed) -> Journal:
     with lab_in(deed.before) as lab, run_of_ansible(lab) as play:
-        known = set(lab.cluster.tasks)
-        told = perform(play, deed)
-        assert bool(told.failure) == deed.returns, f"{deed.name} fails without any fault: {told.failure}"
-        entries = lab.journal()
+        return journal_of(lab, lambda: perform(play, deed), deed.returns)
+
+
+def journal_of(lab: labs.Lab, work: Callable[[], Told], returns: bool) -> Journal:
+    """Do something without faults; `returns` says that it fails all the same."""
+    with lab.cluster.lock:
+        known, began = set(lab.cluster.tasks), len(lab.journal())
+    told = work()
+    assert bool(told.failure) == returns, f"this fails without any fault: {told.failure}"
+    with lab.cluster.lock:
+        entries = lab.journal()[began:]
         started = [(task.upid, task.type) for task in lab.cluster.tasks.values() if task.upid not in known]
     calls = Counter((entry.method, _pattern(entry.path)) for entry in entries)
     tasks = {(entry.method, _pattern(entry.path)): _types(entry, started) for entry in entries if entry.effect.startswith("UPID:")}
-    return _Journal(calls, tasks, len(told.results) > 1)
+    return Journal(calls, tasks, len(told.results) > 1)
 
 
 def _types(entry: Entry, started: Sequence[tuple[str, str]]) -> tuple[str, ...]:
@@ -119,7 +129,7 @@ def _is_poll(path: str) -> bool:
     return "/tasks/" in path or path.endswith("/interfaces")
 
 
-def _faults_at(moment: Moment) -> Iterator[tuple[str, dict[str, Any]]]:
+def faults_at(moment: Moment) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every fault of the lab that can strike a call, once and, where that is another story, from then on."""
     for name in ANSWERS:
         for kind in (name,) if moment.reads else (name, f"{name}-after"):
@@ -144,6 +154,8 @@ def _faults_at(moment: Moment) -> Iterator[tuple[str, dict[str, Any]]]:
             yield "task-fails", {"type": task, "at": at}
             yield "task-hangs", {"type": task, "at": at, "seconds": 5}
             yield "task-hangs", {"type": task, "at": at, "seconds": 0}
+            yield "task-loses-power", {"type": task, "at": at, "seconds": 0}
+        yield "task-loses-power", {"type": task, "at": "work", "seconds": 2}
 
 
 def _state_faults(name: str, moment: Moment) -> Iterator[dict[str, Any]]:
@@ -187,30 +199,34 @@ def kills_of(deed: str, moments: Iterable[Moment]) -> Iterator[Case]:
             yield from (Case(deed, moment, "task-hangs", {"type": task, "at": at, "seconds": 20}) for at in ("begin", "work", "end"))
 
 
-def shared_file() -> Path:
+def shared_file(name: str = "calls") -> Path:
     """Where the first process of a run of the tests leaves what it has found for the others."""
-    return Path(tempfile.gettempdir()) / f"faults-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}.json"
+    return Path(tempfile.gettempdir()) / f"faults-{name}-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}.json"
 
 
 @cache
 def enumerate_cases(what: str) -> list[Case]:
     """All cases of `faults` or `kills`."""
-    shared = shared_file()
+    return found_once(shared_file(), _enumerated)[what]
+
+
+def found_once(shared: Path, enumerated: Callable[[], dict[str, list[Case]]]) -> dict[str, list[Case]]:
+    """The cases that the first process of a run has found."""
     if not shared.exists():
         fresh = shared.with_suffix(f".{os.getpid()}")
-        fresh.write_text(json.dumps({what: [asdict(case) for case in cases] for what, cases in _enumerated().items()}))
+        fresh.write_text(json.dumps({what: [asdict(case) for case in cases] for what, cases in enumerated().items()}))
         with suppress(FileExistsError):
             os.link(fresh, shared)
         fresh.unlink()
-    return [_case(each) for each in json.loads(shared.read_text())[what]]
+    return {what: [_case(each) for each in cases] for what, cases in json.loads(shared.read_text()).items()}
 
 
 def _enumerated() -> dict[str, list[Case]]:
     found: dict[str, list[Case]] = {"faults": [], "kills": []}
     for deed in DEEDS.values():
         journals = [_rehearse(deed) for _time in range(REHEARSALS)]
-        moments = _moments(journals)
-        found["faults"] += [Case(deed.name, moment, kind, arguments) for moment in moments for kind, arguments in _faults_at(moment)]
+        moments = moments_of(journals)
+        found["faults"] += [Case(deed.name, moment, kind, arguments) for moment in moments for kind, arguments in faults_at(moment)]
         found["faults"] += [Case(deed.name, None, kind) for kind in IN_THE_GUEST if journals[0].works_inside]
         found["kills"] += kills_of(deed.name, moments)
     return found

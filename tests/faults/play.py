@@ -49,11 +49,11 @@ class Play:
     """
 
     def __init__(self, connection: Mapping[str, Any], clock: Clock, patient: bool, run: str = "") -> None:
-        self._connection, self._clock, self._patient, self._run = connection, clock, patient, run
+        self._connection, self._clock, self.patient, self._run = connection, clock, patient, run
 
     def __call__(self, **params: Any) -> Result:
         given = {"name": "hello", **params}
-        if not self._patient:
+        if not self.patient:
             given["timeouts"] = {**SHORT, **params.get("timeouts", {})}
         return self.task(proximity_app, **given)
 
@@ -78,7 +78,7 @@ class Play:
         patch.setattr(module, "identify", lambda: Controller(own.holder, self._run or own.run, own.seed))
 
     def _client(self, connection: Connection, read_only: bool = False) -> Client:
-        timeout_s = PATIENT_S if self._patient else IMPATIENT_S
+        timeout_s = PATIENT_S if self.patient else IMPATIENT_S
         return Client(replace(connection, timeout_s=timeout_s), read_only, self._clock)
 
 

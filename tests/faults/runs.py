@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 
 import lab as labs
 from ansible_collections.proximity.platform.plugins.modules import proximity_janitor
-from faults.afterwards import all_is_as_wished, is_half_made, nothing_is_lost
+from faults.afterwards import all_is_as_wished, is_half_made, nothing_is_lost, remove_with_disks
 from faults.deeds import WELL, Deed, Told, perform
 from faults.play import run_of_ansible
-from faults.world import Thing
-from lab.containers import remove_container
+from faults.world import Thing, record_in
 
 
 @dataclass(frozen=True)
@@ -48,18 +47,21 @@ def converges(lab: labs.Lab, deed: Deed, before: Mapping[int, Thing], about: Cir
 def _unlock(lab: labs.Lab, deed: Deed, before: Mapping[int, Thing]) -> bool:
     """Where a worker of Proxmox has died, its lock stays, and no API takes it away: the run says so, and a person does it.
 
-    Answers whether. What was there before is unlocked, what was only begun is removed: `pct unlock`, `pct destroy`.
+    Answers whether. What was there before is unlocked, what was only begun is removed: `pct unlock`, `pct rescan`, `pct destroy`.
+    A guest that the deed is not about is in nobody's way.
     """
-    stuck = [guest for guest in lab.cluster.guests.values() if "lock" in guest.config and not is_half_made(guest)]
-    if stuck:
+    guests = lab.cluster.guests.values()
+    stuck = [guest for guest in guests if "lock" in guest.config and (guest.vmid in before or not is_half_made(guest))]
+    own = {vmid for vmid, thing in before.items() if (record_in(thing.config) or {}).get("name") == deed.app}
+    if any(guest.vmid in own or guest.vmid not in before for guest in stuck):
         with run_of_ansible(lab, patient=False) as play:
             told = perform(play, deed).failure
         assert re.search(r"lock|still being created", told), f"this does not say what is in the way: {told!r}"
     for guest in stuck:
-        if guest.vmid in before:
+        if guest.vmid in before and not is_half_made(guest):
             del guest.config["lock"]
         else:
-            remove_container(lab.cluster, guest)
+            remove_with_disks(lab, guest)
     return bool(stuck)
 
 

@@ -25,7 +25,8 @@ def test_fault(case: Case) -> None:
         before = things(lab)
         told = run_with_fault(lab, deed, case)
         calm_down(lab)
-        about = Circumstances(power=bool(case.arguments.get("power")), late=is_late(case))
+        power = case.kind == "task-loses-power" or bool(case.arguments.get("power"))
+        about = Circumstances(power=power, late=is_late(case))
         nothing_is_lost(lab, deed, before, about.power)
         if told.recorded:
             is_recorded(lab, deed)

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
-import lab as labs
 import pytest
 from faults.afterwards import all_is_as_wished, nothing_is_lost
 from faults.choice import chosen
 from faults.deeds import DEEDS
 from faults.moments import Case, enumerate_cases
-from faults.play import connection_to
 from faults.runs import converges
-from faults.victim import begun
+from faults.victim import kill_at
 from faults.world import calm_down, lab_in, things
-from lab.faults import Fault
-
-LIMIT_S = 60
 
 
 @pytest.mark.parametrize("case", chosen(enumerate_cases("kills"), few=10), ids=lambda case: case.id)
@@ -36,20 +28,3 @@ def test_kill(case: Case) -> None:
             calm_down(lab)
             all_is_as_wished(lab, deed, before)
             nothing_is_lost(lab, deed, before)
-
-
-def kill_at(lab: labs.Lab, case: Case) -> None:
-    moment = case.moment
-    assert moment
-    scope = {} if "type" in case.arguments else {"method": moment.method, "path": moment.path, "nth": moment.nth}
-    fault = lab.fault(case.kind, **scope, **case.arguments)
-    with begun(connection_to(lab), case.deed) as victim:
-        _await(fault, lambda: victim.is_alive())
-
-
-def _await(fault: Fault, alive: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not fault.struck:
-        assert alive(), "the deed was done before it came to this call"
-        assert time.monotonic() < deadline, "this call has not come"
-        time.sleep(0.005)

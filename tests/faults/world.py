@@ -132,6 +132,8 @@ def calm_down(lab: labs.Lab) -> None:
 def stray_disks(lab: labs.Lab) -> list[str]:
     """Disks of guests that no guest has."""
     with lab.cluster.lock:
-        held = {volume.volid for guest in lab.cluster.guests.values() for volume in disks_of(lab.cluster, guest)}
+        guests = lab.cluster.guests.values()
+        held = {volume.volid for guest in guests for volume in disks_of(lab.cluster, guest)}
+        half_made = {guest.vmid for guest in guests if guest.config == {"lock": "create"}}  # what a worker that died was at, disk and all
         kept = (volume for volume in lab.cluster.volumes.values() if volume.content in ("images", "rootdir"))
-        return [volume.volid for volume in kept if volume.volid not in held]
+        return [volume.volid for volume in kept if volume.volid not in held and volume.vmid not in half_made]

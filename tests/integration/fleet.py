@@ -13,15 +13,19 @@ OWNERS = ("anna", "ben", "")
 
 def grow_fleet(lab: labs.Lab, guests: int = 5000, nodes: int = 16) -> None:
     """Every tenth guest is none of ours; every fifth is stopped. Numbers from 8100 on, round the nodes."""
-    cluster = lab.cluster
-    with cluster.lock:
-        first = cluster.nodes["pve1"]
-        for number in range(2, nodes + 1):
-            node = copy.deepcopy(first)
-            node.name, node.nodeid, node.memory = f"pve{number}", number, 512 * 2**30
-            cluster.nodes[node.name] = node
+    plant_nodes(lab, nodes)
+    with lab.cluster.lock:
         for number in range(guests):
             plant_app(lab, 8100 + number, f"app-{number}", node=f"pve{number % nodes + 1}", ours=number % 10 != 9, running=number % 5 != 4)
+
+
+def plant_nodes(lab: labs.Lab, nodes: int) -> None:
+    """More nodes like the first one, with more memory."""
+    with lab.cluster.lock:
+        for number in range(2, nodes + 1):
+            node = copy.deepcopy(lab.cluster.nodes["pve1"])
+            node.name, node.nodeid, node.memory = f"pve{number}", number, 512 * 2**30
+            lab.cluster.nodes[node.name] = node
 
 
 def plant_app(lab: labs.Lab, vmid: int, name: str, node: str = "pve1", ours: bool = True, running: bool = True, **more: str) -> None:

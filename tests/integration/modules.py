@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,3 +39,22 @@ class Runner:
         assert (check["plan"], check["diff"]) == (real["plan"], real["diff"])
         assert check_again["plan"] == real_again["plan"] == []
         return real
+
+
+def begin_module(name: str, params: dict[str, Any]) -> subprocess.Popen[str]:
+    """Begin a run of a module in a process of its own, as another controller on this machine would."""
+    script = Path(__file__).with_name("run_any.py")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    child = subprocess.Popen(
+        [sys.executable, str(script), name],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
+    assert child.stdin
+    json.dump(params, child.stdin)
+    child.stdin.close()
+    child.stdin = None
+    return child

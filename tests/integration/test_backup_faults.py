@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import lab as labs
 import pytest
 from ansible_collections.proximity.platform.plugins.modules import proximity_backup
-from integration.modules import Runner
+from integration.modules import Runner, begin_module
 from integration.pve import Pve, Result, Run
 
 NAME = "hello"
@@ -24,14 +20,23 @@ WRITES = ("POST", "PUT", "DELETE")
 
 @dataclass(frozen=True)
 class Job:
-    """One of the things that are done with backups; `ready` makes what it needs and answers its parameters."""
+    """One of the things that are done with backups; `ready` makes what it needs and answers its parameters.
+
+    Backups of so many hours ago are there before; `keeps` is how many of them are to be there afterwards.
+    """
 
     ready: Callable[[Runner, Run, int], dict[str, Any]]
     calls: tuple[str, ...]
+    hours_ago: tuple[int, ...] = ()
+    keeps: int = 0
 
 
 def _make(backup: Runner, app: Run, vmid: int) -> dict[str, Any]:
     return {"keep": {"last": 1}, "max_age": "1h"}
+
+
+def _prune(backup: Runner, app: Run, vmid: int) -> dict[str, Any]:
+    return {"keep": {"last": 2}, "max_age": "1h"}
 
 
 def _restore(backup: Runner, app: Run, vmid: int) -> dict[str, Any]:
@@ -49,13 +54,26 @@ def _copy(backup: Runner, app: Run, vmid: int) -> dict[str, Any]:
 
 
 JOBS = {
-    "make": Job(_make, ("POST vzdump",)),
+    "make": Job(_make, ("GET resources", "GET pending", "GET content", "GET active", "POST vzdump", "GET status")),
+    "prune": Job(_prune, ("GET content", "POST vzdump", "DELETE content"), hours_ago=(4, 3, 2), keeps=1),
     "restore": Job(_restore, ("PUT config", "POST shutdown", "POST vzdump", "POST lxc", "POST start")),
     "revive": Job(_revive, ("POST lxc", "POST start")),
     "copy": Job(_copy, ("POST lxc", "POST start")),
 }
 CALLS = [(job, call) for job, each in JOBS.items() for call in each.calls]
-PATHS = {"vzdump": "/vzdump$", "config": "/config$", "shutdown": "/status/shutdown$", "lxc": "/nodes/pve1/lxc$", "start": "/status/start$"}
+CALLS_THAT_WRITE = [(job, call) for job, call in CALLS if call.startswith(WRITES)]
+PATHS = {
+    "resources": "/cluster/resources$",
+    "pending": "/pending$",
+    "content": "/content(/.*)?$",
+    "active": "/nodes/pve1/tasks$",
+    "status": "/tasks/.*/status$",
+    "vzdump": "/vzdump$",
+    "config": "/config$",
+    "shutdown": "/status/shutdown$",
+    "lxc": "/nodes/pve1/lxc$",
+    "start": "/status/start$",
+}
 
 
 @pytest.fixture
@@ -65,6 +83,20 @@ def backup(connection: dict[str, Any], capsys: pytest.CaptureFixture[str], monke
 
 def archives(pve: Pve) -> list[dict[str, Any]]:
     return list(pve.get("/nodes/pve1/storage/local/content", content="backup"))
+
+
+def ready(job: Job, lab: labs.Lab, backup: Runner, app: Run, vmid: int) -> dict[str, Any]:
+    for hours in job.hours_ago:
+        lab.advance(-3600 * hours)
+        assert backup(force=True)["changed"]
+        lab.advance(3600 * hours)
+    params = job.ready(backup, app, vmid)
+    lab.advance(2)
+    return params
+
+
+def times_called(lab: labs.Lab, method: str, path: str) -> int:
+    return sum(re.search(path, call.path) is not None for call in lab.journal(method))
 
 
 def settle(pve: Pve) -> None:
@@ -90,8 +122,8 @@ def is_done(job: str, pve: Pve, vmid: int, params: dict[str, Any]) -> None:
     """One container for each app, none beside them; its record says what it holds; no second safety backup."""
     now = archives(pve)
     labels = [row.get("notes", "") for row in now]
-    if job == "make":
-        assert pve.vmids() == [vmid] and len(now) == 1
+    if job in ("make", "prune"):
+        assert pve.vmids() == [vmid] and len(now) == 1 + JOBS[job].keeps
         return
     records = {each: pve.record(each) for each in pve.vmids()}
     assert len(records) == (2 if job == "copy" else 1)
@@ -105,14 +137,14 @@ def is_done(job: str, pve: Pve, vmid: int, params: dict[str, Any]) -> None:
 @pytest.mark.parametrize("kind", ["reset", "reset-after", "500", "596-after"])
 @pytest.mark.parametrize(("job", "call"), CALLS, ids=lambda value: value.replace(" ", "-"))
 def test_each_call_that_fails(backup: Runner, app: Run, deployed: Result, pve: Pve, lab: labs.Lab, job: str, call: str, kind: str) -> None:
-    vmid, params = deployed["vmid"], JOBS[job].ready(backup, app, deployed["vmid"])
-    lab.advance(2)
+    vmid, params = deployed["vmid"], ready(JOBS[job], lab, backup, app, deployed["vmid"])
     before, existed = {row["volid"] for row in archives(pve)}, vmid in pve.vmids()
     method, _blank, path = call.partition(" ")
     lab.fault(kind, method=method, path=f".*{PATHS[path]}")
     result = backup(**params)
+    assert any(entry.fault for entry in lab.journal()), "the call was made"
     settle(pve)
-    nothing_is_lost(pve, vmid, before, existed)
+    nothing_is_lost(pve, vmid, before if not JOBS[job].hours_ago else set(), existed)
     lab.faults.clear()
     if result.get("failed"):
         assert "Traceback" not in result["msg"] and len(result["msg"]) < 900
@@ -124,26 +156,25 @@ def test_each_call_that_fails(backup: Runner, app: Run, deployed: Result, pve: P
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize(("job", "call"), CALLS, ids=lambda value: value.replace(" ", "-"))
+@pytest.mark.parametrize(("job", "call"), CALLS_THAT_WRITE, ids=lambda value: value.replace(" ", "-"))
 def test_kill_at_each_call(
     backup: Runner, app: Run, connection: dict[str, Any], deployed: Result, pve: Pve, lab: labs.Lab, job: str, call: str, moment: str
 ) -> None:
     """The process is killed while the answer is on its way: the call has had its effect, or has not."""
-    vmid, params = deployed["vmid"], JOBS[job].ready(backup, app, deployed["vmid"])
-    lab.advance(2)
+    vmid, params = deployed["vmid"], ready(JOBS[job], lab, backup, app, deployed["vmid"])
     before, existed = {row["volid"] for row in archives(pve)}, vmid in pve.vmids()
     method, _blank, path = call.partition(" ")
-    seen = len(lab.journal(method, PATHS[path].removesuffix("$")))
+    seen = times_called(lab, method, PATHS[path])
     lab.fault("timeout-after" if moment == "after" else "timeout", method=method, path=f".*{PATHS[path]}", seconds=2)
-    child = _begin({**connection, "name": NAME, **params})
+    child = begin_module("proximity_backup", {**connection, "name": NAME, **params})
     deadline = time.monotonic() + 30
-    while len(lab.journal(method, PATHS[path].removesuffix("$"))) == seen and child.poll() is None and time.monotonic() < deadline:
+    while times_called(lab, method, PATHS[path]) == seen and child.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     child.kill()
     child.communicate()
     lab.faults.clear()
     settle(pve)
-    nothing_is_lost(pve, vmid, before, existed)
+    nothing_is_lost(pve, vmid, before if not JOBS[job].hours_ago else set(), existed)
     result = backup(**params)
     assert not result.get("failed"), result["msg"]
     is_done(job, pve, vmid, params)
@@ -158,7 +189,7 @@ def test_kill_in_the_midst_of_a_task(
     params = _restore(backup, app, deployed["vmid"])
     lab.advance(2)
     lab.fault("task-hangs", type=type_, seconds=3)
-    child = _begin({**connection, "name": NAME, **params})
+    child = begin_module("proximity_backup", {**connection, "name": NAME, **params})
     deadline = time.monotonic() + 30
     while not any(task["type"] == type_ and "endtime" not in task for task in pve.get("/cluster/tasks")):
         assert time.monotonic() < deadline
@@ -168,17 +199,6 @@ def test_kill_in_the_midst_of_a_task(
     result = backup(**params)
     assert not result.get("failed"), result["msg"]
     is_done("restore", pve, deployed["vmid"], params)
-
-
-def _begin(params: dict[str, Any]) -> subprocess.Popen[str]:
-    script = Path(__file__).with_name("run_backup.py")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    child = subprocess.Popen([sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-    assert child.stdin
-    json.dump(params, child.stdin)
-    child.stdin.close()
-    child.stdin = None
-    return child
 
 
 def test_storage_that_fills_up(backup: Runner, deployed: Result, pve: Pve, lab: labs.Lab) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from lab.roles import built_in_roles
 from lab.schema.table import Table, load_table
 
 if TYPE_CHECKING:
-    from lab.faults import Faults
+    from lab.faults import Fault, Faults
     from lab.tasks import Task
 
 RELEASES = {8: ("8.4", "8.4.14"), 9: ("9.2", "9.2.11")}
@@ -66,6 +66,8 @@ class Cluster:
     site: str = ""
     """How the lab calls it, for faults to be scoped to it."""
     faults: Faults | None = None
+    lose_power: Callable[[Fault, str], None] | None = None
+    """Take a node's power away, as this fault says."""
 
     def __post_init__(self) -> None:
         self.lock = Guard()

@@ -20,11 +20,13 @@ from lab.containers import set_lock, start_container
 from lab.faces import note_face
 from lab.faults import Fault, Where
 from lab.guests.runtime import RuntimeFailure
+from lab.mishaps import POWER
 from lab.model import Guest, Mapping, Node
 from lab.site import Site
-from lab.tasks import Task, start_task
+from lab.tasks import Task, break_off, start_task
 
 LASTS_S = 60.0
+DOWN = {"node-down", POWER}
 NODE_PATH = re.compile(r"/nodes/([^/]+)(?:/lxc/(\d+))?(?:/.*)?")
 STRANGER = "changed-by-another"
 """The mapping by which the mappings' digest moves."""
@@ -68,6 +70,10 @@ class Conditions:
         else:
             self._clock.advance(fault.seconds(0))
 
+    def take_power(self, site: Site, fault: Fault, node: str) -> None:
+        """A node is down, and its guests and tasks die, because of a fault that struck a task there."""
+        self._hold(fault, site, node, partial(self._settle_node, fault, site, site.cluster.nodes[node]))
+
     def end_of(self, fault: Fault) -> None:
         """End what a fault has made, because it is taken away."""
         for condition in [each for each in self._held if each.fault is fault]:
@@ -92,7 +98,8 @@ class Conditions:
             self._clock.cancel(condition.alarm)
 
     def _holds(self, name: str, site: Site, subject: str | int = "") -> bool:
-        return any((each.fault.name, each.site.name, each.subject) == (name, site.name, subject) for each in self._held)
+        names = DOWN if name in DOWN else {name}
+        return any(each.fault.name in names and (each.site.name, each.subject) == (site.name, subject) for each in self._held)
 
     def _settle_door(self, fault: Fault, site: Site, node: Node) -> None:
         """Connections are refused, those of the other nodes as well."""
@@ -105,12 +112,15 @@ class Conditions:
             site.set_ssh(node.name, node.ssh)
 
     def _settle_node(self, fault: Fault, site: Site, node: Node) -> None:
-        """Down or up again. Without power its guests die, and those with `onboot` are started when it is back."""
-        cluster, power = site.cluster, bool(fault.arguments.get("power"))
+        """Down or up again. Without power its guests and tasks die, and those guests with `onboot` are started when it is back."""
+        cluster, power = site.cluster, fault.name == POWER or bool(fault.arguments.get("power"))
         with cluster.lock:
             was_online, node.online = node.online, not self._holds("node-down", site, node.name)
             here = [guest for guest in cluster.guests.values() if guest.node == node.name]
             dying = [guest for guest in here if power and was_online and not node.online and cluster.running(guest)]
+            if power and not node.online:
+                for task in [task for task in cluster.tasks.values() if task.running and task.node == node.name]:
+                    break_off(cluster, task)
         self._count_votes(site)
         self._settle_ssh(fault, site, node)
         for guest in dying:

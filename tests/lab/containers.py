@@ -104,8 +104,9 @@ def start_held(task: Task, cluster: Cluster, guest: Guest, *, skip_lock: bool = 
 def _check_bridges(cluster: Cluster, guest: Guest) -> None:
     known = {bridge["iface"] for bridge in cluster.nodes[guest.node].bridges}
     for name in sorted(key for key in guest.config if re.fullmatch(r"net\d+", key)):
-        bridge = parse_properties(cluster.table, "ct-net", guest.config[name], name).get("bridge")
-        if bridge and bridge not in known:
+        network = parse_properties(cluster.table, "ct-net", guest.config[name], name)
+        bridge = network.get("bridge")
+        if bridge and bridge not in known and not network.get("link_down"):  # one without a cable is on no bridge
             raise TaskFailure(f"bridge '{bridge}' does not exist")
 
 

@@ -17,6 +17,10 @@ class TaskFailure(Exception):
     """What a task was to do has failed; the text becomes its exit status."""
 
 
+class WorkerGone(BaseException):
+    """The node of a task has lost power: it does nothing any more, and tidies nothing up."""
+
+
 def refuse(text: str, errors: dict[str, str] | None = None) -> Refusal:
     """500: the state does not allow it."""
     return Refusal(500, text, errors)

@@ -46,6 +46,7 @@ ANSWERS = {
 TASKS = {
     "task-fails": "ends with `text` as its failure; `at` begin: nothing is done, work: at its first (or `step`-th) step, end: all is done",
     "task-hangs": "stands still at that place for `seconds` of the lab's clock (0: until it is stopped or the fault is taken away)",
+    "task-loses-power": "at that place its node loses power, as by `node-down` with `power`; of the task nothing goes on or is tidied up",
     "task-warns": "says `text` as a warning, and ends with WARNINGS: 1",
 }
 STATES = {

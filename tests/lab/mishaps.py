@@ -6,10 +6,11 @@ the call cleans up as it would.
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, cast
 
 from lab.current import current_task
-from lab.errors import TaskFailure
+from lab.errors import TaskFailure, WorkerGone
 from lab.guests.runtime import Runtime, RuntimeFailure
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ STEPS = frozenset(
 )
 FAILURE = "No space left on device"
 WARNING = "something is not as it should be"
+POWER = "task-loses-power"
 LOOKED_AT_S = 0.02
 
 
@@ -32,8 +34,10 @@ class Stepwise:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._runtime, name)
-        task = current_task() if name in STEPS else None
-        if task is None or not task.caught:
+        task = current_task()
+        if task and task.gone:
+            raise WorkerGone
+        if task is None or name not in STEPS or not task.caught:
             return found
 
         def stepped(*arguments: Any) -> Any:
@@ -71,10 +75,22 @@ def _befall(task: Task, fault: Fault, failure: type[Exception]) -> None:
     task.caught.remove(fault)
     if fault.name == "task-warns":
         task.warn(str(fault.arguments.get("text", WARNING)))
+    elif fault.name == POWER:
+        _lose_power(task, fault)
     elif fault.name == "task-fails":
         raise failure(str(fault.arguments.get("text", FAILURE)))
     else:
         _hang(task, fault, failure)
+
+
+def _lose_power(task: Task, fault: Fault) -> None:
+    """The node goes; this thread is at its end once that has come to it."""
+    cluster = task.cluster
+    assert cluster and cluster.lose_power
+    with cluster.lock:
+        threading.Thread(target=cluster.lose_power, args=(fault, task.node), name="power", daemon=True).start()
+        while True:
+            cluster.lock.wait(LOOKED_AT_S)
 
 
 def _hang(task: Task, fault: Fault, failure: type[Exception]) -> None:

@@ -9,11 +9,11 @@ from lab.cluster import Cluster
 from lab.guests.simulated import SimulatedRuntime
 from lab.model import Face, Grant, Guest, Node, Pool, Snapshot, Storage, Token, User, Volume
 from lab.model import Mapping as DirMapping
-from lab.tasks import Task
+from lab.tasks import BROKEN_OFF, Task
 
 VERSION = 1
 PLAIN = ("name", "major", "groups", "appliances", "backup_jobs", "options", "quorate", "lag_s", "lock_wait_s", "last_pid")
-UNSAVED = {"held_by", "stopping", "cluster", "caught", "steps"}
+UNSAVED = {"held_by", "stopping", "gone", "cluster", "caught", "steps"}
 
 
 def dump_cluster(cluster: Cluster) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _task_from(data: Mapping[str, Any], cluster: Cluster) -> Task:
     task = Task(**data)
     task.cluster = cluster
     if task.running:
-        task.endtime, task.exitstatus = cluster.now(), "unexpected status"
+        task.endtime, task.exitstatus = cluster.now(), BROKEN_OFF
     return task
 
 

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -94,6 +95,7 @@ class Lab:
             site.workers, site.latency_s = Workers(settings.workers), settings.latency_s
             site.wrong_token_delay_s = settings.wrong_token_delay_s
             site.set_ssh = real.set_ssh if real else None
+            cluster.lose_power = partial(self.conditions.take_power, site)
             sites.append(site)
         secrets_file.touch(mode=0o600)
         secrets_file.write_text(json.dumps(secrets, indent=1))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lab import mishaps
 from lab.access import split_token
 from lab.current import Origin, origin, within
-from lab.errors import Refusal, TaskFailure
+from lab.errors import Refusal, TaskFailure, WorkerGone
 from lab.faults import Fault, Where
 from lab.guests.runtime import RuntimeFailure
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lab.cluster import Cluster
 
 UPID = re.compile(r"UPID:[a-zA-Z0-9-]+:[0-9A-Fa-f]{8}:[0-9A-Fa-f]{8,9}:[0-9A-Fa-f]{8}:[^:\s]+:[^:\s]*:[^:\s]+:")
+BROKEN_OFF = "unexpected status"
+"""The exit status of a task whose log ends without one."""
 KEPT = 5000
 """So many finished tasks are remembered."""
 
@@ -45,7 +47,7 @@ class Task:
     warnings: int = 0
 
     def __post_init__(self) -> None:
-        self.stopping = False
+        self.stopping = self.gone = False
         self.cluster: Cluster | None = None
         self.caught: list[Fault] = []
         self.steps = 0
@@ -65,8 +67,8 @@ class Task:
     def pause(self, seconds: float) -> None:
         """Take that long by the lab's clock; raises TaskStopped when the task is stopped meanwhile."""
         assert self.cluster
-        if self.cluster.clock.sleep(seconds, lambda: self.stopping):
-            raise TaskStopped("interrupted by signal")
+        if self.cluster.clock.sleep(seconds, lambda: self.stopping or self.gone):
+            raise WorkerGone if self.gone else TaskStopped("interrupted by signal")
 
     def limited(self, size: int, bwlimit_kib: float) -> None:
         """Take as long as `size` bytes need under a bandwidth limit in KiB/s; no limit, no time."""
@@ -100,11 +102,15 @@ def interruptible(task: Task, wait: Callable[[], Outcome]) -> Outcome:
                 found.append(wait())
         except RuntimeFailure as failure:
             failed.append(failure)
+        except WorkerGone:
+            pass
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     while thread.is_alive():
         thread.join(LOOKED_AT_S)
+        if task.gone:
+            raise WorkerGone
         if task.stopping and thread.is_alive():
             raise TaskStopped("received interrupt")
     if failed:
@@ -137,7 +143,7 @@ def start_task(cluster: Cluster, node: str, kind: str, about: str, user: str, wo
 
 
 def _run(cluster: Cluster, task: Task, work: Work, call: Origin) -> None:
-    status = "unexpected status"
+    status = BROKEN_OFF
     try:
         with within(call, task):
             mishaps.begin(task)
@@ -146,13 +152,26 @@ def _run(cluster: Cluster, task: Task, work: Work, call: Origin) -> None:
         status = f"WARNINGS: {task.warnings}" if task.warnings else "OK"
     except (TaskFailure, Refusal, RuntimeFailure) as failure:
         status = str(failure).strip().replace("\n", " ")
+    except WorkerGone:
+        pass  # whoever took the power has ended it
     finally:
         with cluster.lock:
-            task.say(f"TASK {status}" if status == "OK" or status.startswith("WARNINGS:") else f"TASK ERROR: {status}")
-            task.endtime, task.exitstatus = cluster.now(), status
-            _let_go(cluster, task)
-            _forget_oldest(cluster)
-            cluster.lock.notify_all()
+            if not task.gone:
+                task.say(f"TASK {status}" if status == "OK" or status.startswith("WARNINGS:") else f"TASK ERROR: {status}")
+                _end(cluster, task, status)
+
+
+def break_off(cluster: Cluster, task: Task) -> None:
+    """Its node has lost power: what it has done so far stays as it is, locks included. The cluster's lock must be held."""
+    task.gone = True
+    _end(cluster, task, BROKEN_OFF)
+
+
+def _end(cluster: Cluster, task: Task, status: str) -> None:
+    task.endtime, task.exitstatus = cluster.now(), status
+    _let_go(cluster, task)
+    _forget_oldest(cluster)
+    cluster.lock.notify_all()
 
 
 def _let_go(cluster: Cluster, task: Task) -> None:

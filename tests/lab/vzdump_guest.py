@@ -218,6 +218,10 @@ def _take_snapshot(run: Run, guest: Guest) -> None:
         run.down_at = run.cluster.clock.now()
     run.info("create storage snapshot 'vzdump'")
     with run.cluster.lock:
+        if old := guest.snapshots.pop(SNAPSHOT, None):  # of a backup that broke off with its node
+            run.info("found old vzdump snapshot (force removal)")
+            guest.config.pop("parent", None)
+            guest.config |= {"parent": old.parent} if old.parent else {}
         run.parent = str(guest.config.get("parent", ""))
         kept = {name: value for name, value in guest.config.items() if name not in {"lock", "parent", "description"}}
         guest.snapshots[SNAPSHOT] = Snapshot(SNAPSHOT, kept, run.cluster.now(), "vzdump backup snapshot\n", run.parent)

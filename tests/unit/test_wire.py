@@ -137,6 +137,7 @@ def test_time_without_a_zone_is_refused() -> None:
         vlan=st.integers(0, 4094),
         mtu=st.sampled_from([0, 1400]),
         firewall=st.booleans(),
+        link_down=st.booleans(),
         rest=st.just({"name": "eth0", "hwaddr": "BC:24:11:00:00:01", "ip6": "auto"}),
     )
 )

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from ..archives import Label
 from ..backups import BackupTimeouts
-from ..errors import StateMoved, TaskError
+from ..errors import ApiError, OutcomeUnknown, StateMoved, TaskError
 from ..plans import Step
 from ..resources import archives
 from . import Deed, Task
@@ -25,12 +25,47 @@ def _create(task: Task, step: Step) -> list[str]:
     )
     if not upid:  # Proxmox answers OK and does nothing, since another node holds the guest
         raise StateMoved(f"guest {step.id} is not on node {node}", 200, "POST", f"/nodes/{node}/vzdump")
-    if not getattr(task.app, "wait", True) and after["label"].get("kind") != "safety":
-        return []
+    if after["label"].get("kind") != "safety":
+        _give_way(task, step, upid)
+        if not getattr(task.app, "wait", True):
+            return []
     try:
         return task.client.wait(upid, _limit_s(task))
     except TaskError as error:
         raise TaskError(upid, archives.reason_of(task.client, upid) or error.exitstatus, error.log) from error
+
+
+def _give_way(task: Task, step: Step, upid: str) -> None:
+    """Of two backups of an app that were begun at the same moment, one is made: whoever sees another's stops its own, and looks again.
+
+    The later of the two always sees the earlier one: Proxmox lists a task before it answers the call that began it, and of one that has
+    ended by now, there is the backup.
+    """
+    node = task.node_of(step)
+    try:
+        if not (_another_is_made(task, step, upid) or (_another_was_made(task, step) and archives.is_under_way(task.client, upid))):
+            return
+        archives.stop_work(task.client, upid)
+    except ApiError as error:  # the backup goes on; another look finds it
+        raise OutcomeUnknown(error.reason, error.status, error.method, error.path) from error
+    try:
+        task.client.wait(upid, _limit_s(task))
+    except TaskError as error:
+        raise StateMoved(f"somebody else backs guest {step.id} up", 200, "POST", f"/nodes/{node}/vzdump") from error
+
+
+def _another_is_made(task: Task, step: Step, upid: str) -> bool:
+    works = archives.observe_works(task.client, task.node_of(step), step.id)
+    return any(work.status == "creating" and work.upid != upid for work in works)
+
+
+def _another_was_made(task: Task, step: Step) -> bool:
+    """Whether there is a backup of the app that was not there when this one was planned."""
+    after, seen = step.after or {}, getattr(task.app, "seen", None)
+    if seen is None:
+        return False
+    there = archives.observe_archives(task.client, task.node_of(step), after["storage"])
+    return any(each.label and each.label.app == after["label"]["app"] and each.volume not in seen for each in there)
 
 
 def _update(task: Task, step: Step) -> list[str]:

@@ -24,6 +24,8 @@ def _take(task: Task, step: Step) -> list[str]:
         return task.client.wait(snapshots.create_snapshot(task.client, node, step.id, name, PURPOSE), task.app.timeouts.create_s)
     except TaskError as error:
         if is_about_a_used_name(error):
+            if snapshots.is_unfinished(task.client, node, step.id, name):  # without a lock, nobody is at it any more
+                task.client.wait(snapshots.delete_snapshot(task.client, node, step.id, name, force=True), task.app.timeouts.create_s)
             raise StateMoved(error.exitstatus, 500, "POST", f"/nodes/{node}/lxc/{step.id}/snapshot") from error
         raise
 

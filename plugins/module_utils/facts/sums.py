@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..archives import parse_rescue_pool
 from ..claims import Claim, PortRange
 from ..model import Guest
 from .rights import stopped_features
@@ -25,6 +26,7 @@ def judge_health(seen: Mapping[str, Any], rights: Mapping[str, Any]) -> dict[str
     problems += [f"Storage {each['name']} is not available on node {each['node']}." for each in lost]
     if quorum and not quorum["quorate"]:
         problems.append("The cluster has no quorum: all can be read, nothing can be changed.")
+    problems += [_told_lost(vmid, name) for vmid, name in _lost_apps(figures.pools, figures.guests)]
     for feature in stopped_features(rights["features"]):
         wanting = [each for each in rights["missing"] if each["feature"] == feature]
         what = "; ".join(f"{', '.join(each['privileges'])} on {each['path']}" for each in wanting)
@@ -37,6 +39,19 @@ def judge_health(seen: Mapping[str, Any], rights: Mapping[str, Any]) -> dict[str
         "storages_unavailable": [{"name": each["name"], "node": each["node"]} for each in lost],
         "rights": dict(rights),
     }
+
+
+def _lost_apps(pools: Iterable[str], guests: Iterable[Row]) -> list[tuple[int, str]]:
+    """Apps that a restore has taken away and not brought back yet: a pool tells of them, and their container is gone, or only a lock."""
+    whole = {guest["vmid"] for guest in guests if guest["lock"] != "create"}
+    return [about for about in map(parse_rescue_pool, sorted(pools)) if about and about[0] not in whole]
+
+
+def _told_lost(vmid: int, name: str) -> str:
+    return (
+        f"App {name} (guest {vmid}) is not there: it is being restored from a backup, or was when that broke off. "
+        "Unless a run is at it, run playbook restore for it again."
+    )
 
 
 def judge_bridge(wish: str | None, bridges: Mapping[str, Sequence[str]]) -> dict[str, Any]:

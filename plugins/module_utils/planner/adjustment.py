@@ -13,6 +13,7 @@ from ..errors import PlanError
 from ..model import GuestConfig, Live, Observed, Record, SafetyPoint
 from ..plans import AppPlan, Step
 from . import facts
+from .interrupted import pending_of
 from .leftovers import clone_leftovers
 from .moving import arranged, node_after, plan_move
 from .records import (
@@ -55,7 +56,8 @@ def plan_adjustment(app: DesiredApp, found: Found, observed: Observed) -> AppPla
     move = plan_move(app, found, runs, rollout, observed)
     record_after = _next_record(app, record, rollout, move.kept(safety.points), observed)
     power = _power_steps(app, found, live, rollout, observed)
-    restart = plan_restart(app, config, _wished(app, found), live, power)
+    given_up = _told_given_up(app, record, record_after)
+    restart = plan_restart(app, config, _wished(app, found) | (_shielded(app, record) if given_up else {}), live, power)
     config_steps = changed_config(config, restart.wished | _record_keys(app, found, record_after, live))
     before = (*clone_leftovers(record, observed), *safety.prunes, *move.prunes, *config_steps, *_disk_steps(app, config))
     restarts = () if move.steps and runs else restart.steps  # it is started anew where it goes
@@ -71,7 +73,7 @@ def plan_adjustment(app: DesiredApp, found: Found, observed: Observed) -> AppPla
         steps=steps,
         converge=app.state != "stopped" and (rollout or app.verify),
         first=not record.revision and not record.adopted,
-        warnings=(*move.warnings, *restart.warnings),
+        warnings=(*move.warnings, *restart.warnings, *given_up),
     )
 
 
@@ -119,6 +121,9 @@ def _refuse_exhausted(app: DesiredApp, record: Record) -> None:
 
 def _next_record(app: DesiredApp, record: Record, rollout: bool, safety: tuple[SafetyPoint, ...], observed: Observed) -> Record:
     changes: dict[str, Any] = {"safety": safety} if app.owner is None else {"safety": safety, "owner": app.owner}
+    if rollout or app.state == "stopped":
+        pending = pending_of(record)
+        changes |= {"restored": pending.over if pending.mark else record.restored}
     if rollout:
         wanted = app.release.revision if app.release else record.wanted
         again = wanted in (record.wanted, record.failed)
@@ -137,6 +142,21 @@ def _next_record(app: DesiredApp, record: Record, rollout: bool, safety: tuple[S
     elif app.state != "present" and record.status == "stopped":
         changes |= {"status": "running"}
     return next_record(record, observed, **changes)
+
+
+def _told_given_up(app: DesiredApp, record: Record, after: Record) -> tuple[str, ...]:
+    """A restore that broke off before anything was replaced: who wishes for the app as it is has the last word."""
+    if after.restored == record.restored:
+        return ()
+    return (
+        f"A restore of app {app.name} from {pending_of(record).volume} broke off before anything of it was replaced. "
+        "It goes on with what it holds now; restore it again if that is still meant.",
+    )
+
+
+def _shielded(app: DesiredApp, record: Record) -> dict[str, Any]:
+    """A restore lifts the protection first: where it is given up, that comes back."""
+    return {"protection": True} if app.protection is None and pending_of(record).protected else {}
 
 
 def _disk_steps(app: DesiredApp, config: GuestConfig) -> list[Step]:

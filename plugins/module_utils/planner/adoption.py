@@ -14,17 +14,18 @@ from typing import Any
 from ..claims import Claim, PortRange
 from ..desired import Adoptee, DesiredAdoption, DesiredApp, Web
 from ..errors import PlanError
-from ..model import Cluster, Fact, FactsNeeded, Guest, GuestConfig, Live, Notes, Observed, Record, name_of_host
+from ..model import BUSY, Cluster, Fact, FactsNeeded, Guest, GuestConfig, Live, Notes, Observed, Record, name_of_host
 from ..plans import AppPlan, Plan, Step
 from . import facts
 from .collection import collect
 from .detection import Detected, detect
 from .ports import claim_step, release_step
-from .records import OUR_TAG, address_of, changed_config, next_record, notes_of, tags_of
+from .records import OUR_TAG, address_of, changed_config, next_record, notes_of, refuse_leased, tags_of, taken_lease
 from .search import Found
 from .slots import first_free
 
 NOTES_LIMIT = 8192
+UPDATING = "updating"
 Planner = Callable[[Adoptee, DesiredAdoption, Observed], AppPlan]
 RECORD_SIZE = 1600
 """What summary and record take beside the notes that they keep, with an error of the usual length."""
@@ -57,21 +58,37 @@ def _plan_adoption(adoptee: Adoptee, wish: DesiredAdoption, observed: Observed, 
     config = facts.configs(observed, [guest])[guest.vmid]
     live, ledger = facts.known(observed, facts.live_fact(guest.node, guest.vmid), facts.ledger_fact(wish.port_range.ledger))
     record = _own_record(guest, config)
-    if adoptee.updated and not (record and record.adopted):
+    noted = adoptee.updated or adoptee.updating is not None
+    if noted and not (record and record.adopted):
         raise PlanError(f"Guest {guest.vmid} is not adopted, so that an update of it cannot be noted. Adopt it first.")
     if record and not record.adopted:
         told = f"Guest {guest.vmid} is app {record.name} already, which Proximity has made: there is nothing to adopt."
         return AppPlan(str(guest.vmid), guest.vmid, guest.node, warnings=(told,))
     name = _name(guest, config, observed, others)
     slot = _slot(name, guest, record, wish.port_range, observed, others)
+    app = DesiredApp(name, take_over_lease=wish.take_over_lease, timeouts=wish.timeouts)
     after = _record(record or _new_record(name, config, live, observed), record, name, slot, adoptee, wish, observed)
+    after = _held(app, after, adoptee, live, observed)
     wished: dict[str, Any] = {"tags": tags_of(after, _users_tags(config, after))}
     if after is not record:
-        wished["notes"] = notes_of(DesiredApp(name), after, config.notes, address_of(config, live))
+        wished["notes"] = notes_of(app, after, config.notes, address_of(config, live))
     steps = (*_claim_steps(name, slot, guest.vmid, wish.port_range, ledger.claims), *changed_config(config, wished))
+    if steps and record:
+        refuse_leased(app, record, observed)
     if steps and config.lock:
         raise _locked("adopt", guest, config)
     return AppPlan(str(guest.vmid), guest.vmid, guest.node, config.digest, steps)
+
+
+def _held(app: DesiredApp, record: Record, adoptee: Adoptee, live: Live, observed: Observed) -> Record:
+    """An app whose images are being renewed says so, and whose work that is; so others leave it alone."""
+    if adoptee.updating:
+        if record.status in BUSY - {UPDATING}:
+            raise PlanError(f"App {app.name} (guest {record.vmid}) is not updated: it is {record.status}. Finish that first.")
+        return next_record(record, observed, status=UPDATING, lease=taken_lease(app, record, observed))
+    if adoptee.updating is False and record.status == UPDATING:
+        return next_record(record, observed, status="running" if live.running else "stopped", lease=None)
+    return record
 
 
 def _plan_forgetting(adoptee: Adoptee, wish: DesiredAdoption, observed: Observed) -> AppPlan:
@@ -88,6 +105,7 @@ def _plan_forgetting(adoptee: Adoptee, wish: DesiredAdoption, observed: Observed
         return AppPlan(str(vmid), vmid, guest.node, config.digest, claims)
     if not record.adopted:
         raise PlanError(f"Guest {vmid} is app {record.name}, which Proximity has made: remove it with proximity_app, or leave it.")
+    refuse_leased(DesiredApp(record.name, take_over_lease=wish.take_over_lease), record, observed)
     return forget(str(vmid), Found(guest, config, record), wish.port_range, observed)
 
 

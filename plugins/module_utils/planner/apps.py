@@ -20,7 +20,7 @@ from .deletion import plan_deletion
 from .reports import plan_clean_up, plan_hold, plan_own_failure, plan_report
 from .rescue import end_rescues, plan_rescue
 from .rollback import is_going_back
-from .search import Search, find_app
+from .search import Search, find_app, told_half_made
 from .slots import Claims
 
 
@@ -84,12 +84,7 @@ def _warnings(app: DesiredApp, search: Search) -> tuple[str, ...]:
         f"Guest {each.vmid} on node {each.node} is named {app.name} and is no app of Proximity: it is left alone."
         for each in search.strangers
     )
-    half_made = (
-        f"Guest {each.vmid} on node {each.node} was never finished, and no task makes it any more: it is left alone. "
-        f"Remove it with `pct unlock {each.vmid}` and `pct destroy {each.vmid}` on its node."
-        for each in search.half_made
-    )
-    return (*copies, *strangers, *half_made, *_small_sizes(app))
+    return (*copies, *strangers, *told_half_made(search), *_small_sizes(app))
 
 
 def _small_sizes(app: DesiredApp) -> Iterator[str]:

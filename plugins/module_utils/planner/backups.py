@@ -18,11 +18,12 @@ from ..model import BUSY, Fact, FactsNeeded, Observed, Storage
 from ..plans import AppPlan, Plan, Step
 from . import facts
 from .collection import collect
+from .interrupted import refuse_being_saved
 from .records import refuse_leased, refuse_locked
 from .restore import plan_restored
 from .retention import marks
 from .search import Found, find_app
-from .shelves import UnderWay, archived, archives_on, of_name, of_record, room_for, shelves, works
+from .shelves import archived, archives_on, of_name, of_record, room_for, shelves, works
 
 NOT_YET = ""
 """The name of a volume that is yet to be made."""
@@ -85,9 +86,9 @@ def _refuse_busy(wish: DesiredBackup, found: Found, observed: Observed) -> None:
     refuse_leased(wish.app(), record, observed)
     if record.status in BUSY:
         raise PlanError(f"Cannot back up app {wish.name}: it is {record.status}, and only half of that would be in it. Finish that first.")
-    task = next((work for work in works(observed, guest) if work.status == "creating"), None)
-    if task or found.config.lock == "backup":
-        raise UnderWay(f"A backup of app {wish.name} (guest {guest.vmid}) is being made.", guest, task.upid if task else "")
+    task = next((work.upid for work in works(observed, guest) if work.status == "creating"), "")
+    told = f"A backup of app {wish.name} (guest {guest.vmid}) is being made."
+    refuse_being_saved(f"back up app {wish.name}", told, found, task, observed)
     refuse_locked(wish.app(), guest, found.config)
 
 

@@ -13,6 +13,7 @@ from ..model import Guest, Observed
 from ..plans import AppPlan, Step
 from . import facts
 from .adoption import forget, release_claims
+from .interrupted import pending_of
 from .leftovers import clone_leftovers
 from .records import changed_config, held_by_us, next_record, notes_of, refuse_leased, refuse_locked, taken_lease
 from .search import Found, Search
@@ -48,7 +49,7 @@ def _refuse_strangers(app: DesiredApp, strangers: Sequence[Guest], observed: Obs
 def delete_found(app: DesiredApp, found: Found, observed: Observed) -> AppPlan:
     guest, config, record = found.guest, found.config, found.record
     refuse_locked(app, guest, config)
-    if config.protection and not app.ignore_protection:
+    if (config.protection or pending_of(record).protected) and not app.ignore_protection:
         raise PlanError(
             f"App {app.name} (guest {guest.vmid}) is protected: it is not deleted. Set protection: false first, or ignore_protection: true."
         )

@@ -22,12 +22,15 @@ from . import facts
 from .collection import collect
 from .deletion import delete_found
 from .findings import OURS, Finding, asking, containers_of_ours, label, row
-from .records import changed_config, held_by_us, is_unfinished_clone, next_record, notes_of, shortened, tags_of, users_tags
+from .interrupted import pending_of
+from .records import changed_config, held_by_us, is_unfinished_clone, next_record, notes_of, restore_command, shortened, tags_of, users_tags
+from .rollback import is_going_back
 from .search import Found
 
 UNDER_WAY = frozenset({"deploying", "cloning", "updating", "restoring", "removing"})
 FIRST = frozenset({"deploying", "cloning", "removing"})
 """What is under way with an app that never ran."""
+TRIAL = "px-trial-"
 HALF_MADE = frozenset({"create", "disk"})
 """Locks that Proxmox leaves on a guest whose making broke off."""
 SNAPSHOT = re.compile(r"px-(?:safety-[0-9a-f]+|clone-(\d+))")
@@ -98,6 +101,8 @@ def _stuck(found: Found, wish: DesiredTidiness, observed: Observed) -> Finding |
     if not begun and (holder := _holder(record, observed)):
         why = f"It is {record.status}: {holder.holder} works on it, until {holder.until:%Y-%m-%d %H:%M} UTC at most."
         return replace(plan, rows=({**told, "kind": "working", "why": why},))
+    if record.status == "restoring" and record.restored and not is_going_back(record) and not _goes(record, wish):
+        return replace(plan, rows=({**told, "why": f"{told['why']} {_finish_restore(record)}"},))
     if config.lock:
         return replace(plan, rows=({**told, "why": f"{told['why']} It is locked ({config.lock}) by work in Proxmox, and left."},))
     if _goes(record, wish):
@@ -110,6 +115,14 @@ def _stuck(found: Found, wish: DesiredTidiness, observed: Observed) -> Finding |
     return replace(plan, steps=tuple(changed_config(config, wished)), rows=({**told, "deed": "error"},))
 
 
+def _finish_restore(record: Record) -> str:
+    """It knows how far it has come, which an error in its place would hide from the run that goes on with it."""
+    if _is_trial(record):
+        return "It is the container of a trial that broke off: the next trial of that app removes it."
+    volume = pending_of(record).volume
+    return f"Its restore from {volume} is finished by {restore_command(record.name, volume)}."
+
+
 def _holder(record: Record, observed: Observed) -> Lease | None:
     """Whose work goes on: a lease that has not ended, of a run that is not known to be gone."""
     lease = record.lease
@@ -118,9 +131,14 @@ def _holder(record: Record, observed: Observed) -> Lease | None:
 
 def _goes(record: Record, wish: DesiredTidiness) -> bool:
     """Whether it never ran, and is to be removed: a clone that was not finished, or a first deployment."""
-    if record.revision or record.adopted or record.status not in FIRST:
+    if record.revision or record.adopted or not (record.status in FIRST or _is_trial(record)):
         return False
     return wish.clones == "remove" if record.source else wish.first_deployments == "cleanup"
+
+
+def _is_trial(record: Record) -> bool:
+    """Whether role `backup` has made it, to throw it away."""
+    return record.name.startswith(TRIAL) and record.source is not None
 
 
 def _app(record: Record, wish: DesiredTidiness) -> DesiredApp:

@@ -173,6 +173,11 @@ def address_of(config: GuestConfig, live: Live | None) -> str:
     return now[0] if now else ""
 
 
+def restore_command(name: str, volume: str) -> str:
+    """What brings a backup back, for people who are told to."""
+    return f"playbook restore (--limit {name} -e backup_volume={volume} -e backup_confirm=true)"
+
+
 def shortened(error: str) -> str:
     return error if len(error) <= ERROR_LIMIT else error[: ERROR_LIMIT - 1] + "…"
 

@@ -32,6 +32,7 @@ from .search import Found
 
 
 def plan_report(app: DesiredApp, report: Report, observed: Observed) -> AppPlan:
+    report = replace(report, node=_node_now(report.node, report.vmid, observed))
     found = _find(app, report.node, report.vmid, observed)
     refuse_leased(app, found.record, observed)
     plan = _plan_report(app, report, found, observed)
@@ -95,7 +96,8 @@ def plan_own_failure(app: DesiredApp, report: Report, observed: Observed) -> App
 
 def plan_hold(app: DesiredApp, hold: Hold, observed: Observed) -> AppPlan:
     """Renew the lease of work that goes on, once less than half of it is left; refuse where somebody has taken over."""
-    found = _find(app, hold.node, hold.vmid, observed)
+    node = _node_now(hold.node, hold.vmid, observed)
+    found = _find(app, node, hold.vmid, observed)
     record, config = found.record, found.config
     refuse_leased(app, record, observed)
     refuse_fenced(app, record, hold.epoch, observed)
@@ -103,7 +105,7 @@ def plan_hold(app: DesiredApp, hold: Hold, observed: Observed) -> AppPlan:
     if record.lease and record.lease.until - observed.now < timedelta(seconds=app.timeouts.lease_s / 2):
         after = next_record(record, observed, lease=our_lease(app, hold.epoch, observed))
     notes = notes_of(app, after, config.notes) if after is not record else None
-    return AppPlan(app.name, hold.vmid, hold.node, config.digest, tuple(changed_config(config, {"notes": notes})), converge=True)
+    return AppPlan(app.name, hold.vmid, node, config.digest, tuple(changed_config(config, {"notes": notes})), converge=True)
 
 
 def plan_clean_up(app: DesiredApp, vmid: int, observed: Observed) -> AppPlan:
@@ -121,6 +123,12 @@ def plan_clean_up(app: DesiredApp, vmid: int, observed: Observed) -> AppPlan:
 def clean_away(app: DesiredApp, found: Found, observed: Observed) -> AppPlan:
     """Whether it is protected does not matter: it has never held anything."""
     return delete_found(replace(app, ignore_protection=True), found, observed)
+
+
+def _node_now(node: str, vmid: int, observed: Observed) -> str:
+    """Whoever reports has been in the guest for a while, and it may have been moved meanwhile; looked for only where it is gone."""
+    guest = facts.cluster(observed).guests.get(vmid) if observed.moved else None
+    return guest.node if guest else node
 
 
 def _find(app: DesiredApp, node: str, vmid: int, observed: Observed) -> Found:

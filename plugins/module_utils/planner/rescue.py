@@ -9,18 +9,14 @@ an empty one, it brings back what was to be unpacked. Afterwards the pool goes.
 
 from __future__ import annotations
 
-import re
-
-from ..archives import Rescue, rescue_pool
+from ..archives import Rescue, parse_rescue_pool, rescue_pool
 from ..desired import DesiredApp
 from ..errors import PlanError, Unseen
 from ..model import Fact, GuestConfig, Observed, Record
 from ..plans import AppPlan, Step
 from . import facts
-from .records import next_record, notes_of, taken_lease
+from .records import next_record, notes_of, restore_command, taken_lease
 from .safety import open_point
-
-RESCUE = re.compile(r"px-restore-(\d+)-(.+)")
 
 
 def begin_rescue(name: str, vmid: int, rescue: Rescue, observed: Observed) -> list[Step]:
@@ -37,9 +33,15 @@ def begin_rescue(name: str, vmid: int, rescue: Rescue, observed: Observed) -> li
 
 def end_rescues(name: str, observed: Observed) -> list[Step]:
     """The app is whole, or is not wanted any more. What a pool says proves that it is ours."""
-    matches = (RESCUE.fullmatch(pool) for pool in sorted(facts.cluster(observed).pools))
-    named = [match for match in matches if match and match[2] == name]
-    return [end_rescue(match[0], int(match[1])) for match in named if _told(match[0], observed)]
+    told = ((pool, parse_rescue_pool(pool)) for pool in sorted(facts.cluster(observed).pools))
+    named = [(pool, about[0]) for pool, about in told if about and about[1] == name]
+    return [end_rescue(pool, vmid) for pool, vmid in named if _told(pool, observed)]
+
+
+def told_of(name: str, observed: Observed) -> Rescue | None:
+    """What is left of an app, where a restore of it broke off."""
+    begun = next(iter(end_rescues(name, observed)), None)
+    return _told(rescue_pool(name, begun.id), observed) if begun else None
 
 
 def end_rescue(pool: str, vmid: int) -> Step:
@@ -49,7 +51,7 @@ def end_rescue(pool: str, vmid: int) -> Step:
 def plan_rescue(app: DesiredApp, observed: Observed) -> AppPlan | None:
     """Bring back an app that is not there since the backup that it was to go back to could not be unpacked; None where it never was."""
     begun = next(iter(end_rescues(app.name, observed)), None)
-    rescue = _told(rescue_pool(app.name, begun.id), observed) if begun else None
+    rescue = told_of(app.name, observed)
     if not begun or not rescue:
         return None
     saved = _saved(app, begun.id, rescue, observed)
@@ -112,6 +114,6 @@ def _lost(name: str, vmid: int, rescue: Rescue) -> str:
 
 def _ways_out(name: str, rescue: Rescue) -> str:
     return (
-        f"Finish with proximity_backup (state: restored, name: {name}, volume: '{rescue.archive}'), "
-        "or set state: absent to begin anew; the backup stays."
+        f"Finish with {restore_command(name, rescue.archive)} or proximity_backup (state: restored, name: {name}, "
+        f"backup: '{rescue.archive}'), or set state: absent to begin anew; the backup stays."
     )

@@ -2,65 +2,63 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Plans how a backup is brought back: in the place of its app, where the app is gone, or as a new app.
 
-What is on its way stands in the record: `restored` is the backup, and until it is unpacked also a mark that tells which safety backup
-belongs to it. So a run that was killed is taken up where it was.
+What is on its way stands in the record, and in `interrupted.py`. So a run that was killed is taken up where it was.
 """
 
 from __future__ import annotations
 
-import hashlib
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ..archives import Archive, Rescue, rescue_pool
 from ..backups import LATEST, DesiredBackup
 from ..errors import PlanError
-from ..model import Guest, GuestConfig, Live, Network, Notes, Observed, Record
+from ..model import Guest, Live, Notes, Observed, Record
 from ..plans import AppPlan, Step
 from . import facts
+from .interrupted import new_pending, pending_of, refuse_being_saved, refuse_half_made, state_before
+from .networks import more_networks_of, network_of
 from .places import Place, choose_node, place_on
 from .records import address_of, changed_config, next_record, notes_of, refuse_leased, refuse_locked, tags_of, taken_lease, users_tags
 from .rescue import begin_rescue, end_rescue, end_rescues
 from .safety_backups import safety_steps
-from .search import Found, find_app
-from .shelves import UnderWay, archived, archives_on, of_name, of_record, shelves, works
+from .search import Found, find_app, told_half_made
+from .shelves import Saved, archived, archives_on, of_name, of_record, shelves, works
 from .slots import first_free, held_slots
 
 RESTORE, START = "restore the backup", "start"
 """Steps in a record: until the backup is unpacked, and after it."""
-
-
-@dataclass(frozen=True)
-class Saved:
-    """A backup together with what is in it."""
-
-    archive: Archive
-    config: GuestConfig
-    record: Record
+OF_NOW = ("app", "vmid", "name", "owner", "ports", "adopted")
+"""What an app keeps, whatever is in the backup."""
 
 
 def plan_restored(wish: DesiredBackup, observed: Observed) -> AppPlan:
     app = wish.app(wish.restoring.name)
-    found = find_app(app, observed).found
-    if found and found.record.restored and wish.volume == LATEST and not _is_on_its_way(found.record):
-        wish = replace(wish, volume=_find_archive(wish, found, observed).volume)
+    search = find_app(app, observed)
+    found = search.found
+    if found and found.record.restored and wish.volume == LATEST:
+        wish = replace(wish, volume=_latest(wish, found, observed))
     if found and _is_unpacked(found.record, wish):
         return _finish(wish, found, observed)
     if found and wish.restoring.name and wish.restoring.name != wish.name:
         raise PlanError(f"Cannot restore a backup as {app.name}: guest {found.guest.vmid} is an app of that name. Choose another one.")
     saved = _find_saved(wish, found, observed)
-    return _in_place(wish, found, saved, observed) if found else _anew(wish, saved, observed)
+    if found:
+        return _in_place(wish, found, saved, observed)
+    return replace(_anew(wish, saved, observed), warnings=told_half_made(search))
 
 
-def _is_on_its_way(record: Record) -> bool:
-    return record.status == "restoring" and record.step == START
+def _latest(wish: DesiredBackup, found: Found, observed: Observed) -> str:
+    """The volume that is meant; a new app that is there came of what was the latest then."""
+    copied = wish.restoring.name not in ("", wish.name)
+    if copied and (found.record.source or {}).get("name") == wish.name:
+        return pending_of(found.record).volume
+    return LATEST if copied else _find_archive(wish, found, observed).volume
 
 
 def _is_unpacked(record: Record, wish: DesiredBackup) -> bool:
-    """Whether the app came of this very backup; of the latest one, when any is unpacked that nobody has looked at yet."""
-    if wish.volume == LATEST:
-        return bool(record.restored) and _is_on_its_way(record)
+    """Whether the app came of this very backup."""
     return record.restored == wish.volume and (not wish.force or record.status == "restoring")
 
 
@@ -120,29 +118,28 @@ def _in_place(wish: DesiredBackup, found: Found, saved: Saved, observed: Observe
     guest, config, record = found.guest, found.config, found.record
     refuse_leased(wish.app(), record, observed)
     _refuse_loss(wish, found, saved, observed)
-    mark = _mark(record, saved.archive)
-    pending = f"{saved.archive.volume} {mark}"
+    pending = new_pending(record, config, saved.archive, observed)
     lease = taken_lease(wish.app(), record, observed)
-    now = next_record(record, observed, status="restoring", step=RESTORE, restored=pending, lease=lease, error="")
+    now = next_record(record, observed, status="restoring", step=RESTORE, restored=str(pending), lease=lease, error="")
     live = facts.live(observed, guest.node, guest.vmid)
     notes = notes_of(wish.app(), now, config.notes, address_of(config, live)) if now is not record else None
     place = Place(guest.node, wish.restoring.disk_storage or config.disk_storage)
     after = replace(
         _restored_record(wish, now, saved, observed),
-        **{key: getattr(record, key) for key in ("app", "vmid", "name", "owner", "ports", "adopted")},
+        **{key: getattr(record, key) for key in OF_NOW},
     )
     wished = {
         "hostname": config.hostname,
         "network": config.network,
         "tags": tags_of(after, users_tags(saved.config.tags, saved.record)),
         "notes": notes_of(wish.app(), after, config.notes),
-        "protection": config.protection,
+        "protection": pending.protected,
     }
     rescue = Rescue(rescue_pool(record.name, guest.vmid), guest.node, place.storage, saved.archive.volume)
     steps = [
         *changed_config(config, {"protection": False, "notes": notes, "tags": tags_of(now, users_tags(config.tags, record))}),
         *([Step("stop", "guest", guest.vmid, {"running": True}, {"running": False})] if live.running else ()),
-        *(safety_steps(found, saved.archive, mark, observed) if wish.restoring.safety else ()),
+        *(safety_steps(found, saved.archive, pending.mark, observed) if wish.restoring.safety else ()),
         *begin_rescue(record.name, guest.vmid, rescue, observed),
         Step("restore", "guest", guest.vmid, _lost(found), {"archive": saved.archive.volume, "storage": place.storage, **wished}),
         *([_start(guest.vmid)] if wish.restoring.start else ()),
@@ -159,9 +156,9 @@ def _refuse_loss(wish: DesiredBackup, found: Found, saved: Saved, observed: Obse
             f"Restoring backup {saved.archive.volume} destroys what app {wish.name} (guest {guest.vmid}) holds now. "
             "Set confirm: true if that is meant, or restore it as a new app."
         )
-    task = next(iter(works(observed, guest)), None)
-    if task or config.lock == "backup":
-        raise UnderWay(f"Guest {guest.vmid} of app {wish.name} is being backed up or restored.", guest, task.upid if task else "")
+    task = next((work.upid for work in works(observed, guest)), "")
+    told = f"Guest {guest.vmid} of app {wish.name} is being backed up or restored."
+    refuse_being_saved(f"restore app {wish.name}", told, found, task, observed)
     refuse_locked(wish.app(), guest, config)
     lost = [name for name, text in sorted(config.mounts.items()) if not (text.startswith("/") or "backup=1" in text.split(","))]
     pool = rescue_pool(found.record.name, guest.vmid)
@@ -175,14 +172,6 @@ def _refuse_loss(wish: DesiredBackup, found: Found, saved: Saved, observed: Obse
             f"Cannot restore app {wish.name} in place: its volumes {', '.join(lost)} are in no backup and would be emptied. "
             "Detach them in Proxmox first, or restore it as a new app."
         )
-
-
-def _mark(record: Record, archive: Archive) -> str:
-    """Ties a safety backup to this restoring; that of a run which was cut off goes on."""
-    volume, _blank, mark = record.restored.partition(" ")
-    if record.status == "restoring" and volume == archive.volume and mark:
-        return mark
-    return hashlib.sha256(f"{archive.volume} {record.app} {record.nonce}".encode()).hexdigest()[:8]
 
 
 def _restored_record(wish: DesiredBackup, before: Record, saved: Saved, observed: Observed) -> Record:
@@ -218,24 +207,41 @@ def _anew(wish: DesiredBackup, saved: Saved, observed: Observed) -> AppPlan:
     cluster, name = facts.cluster(observed), wish.restoring.name or wish.name
     copied = name != wish.name
     node = choose_node(wish, saved.archive, observed)
-    network = _network(wish, saved, copied)
-    place = place_on(node, wish, saved.config.disk_storage, network, observed)
     vmid = _slot(wish, name, observed) if copied else saved.record.vmid
+    refuse_half_made(name, vmid, observed)
+    before = None if copied else state_before(name, observed)
+    config = before.config if before else saved.config
+    network = network_of(wish, saved.archive, config, node, observed)
+    place = place_on(node, wish, config.disk_storage, network, observed)
     if vmid in cluster.guests or vmid in observed.hidden:
         holder = cluster.guests.get(vmid, Guest(vmid, "?"))
         raise PlanError(
             f"Cannot restore app {wish.name}: its number {vmid} is that of guest {holder.name or '?'} now. Restore it as a new app."
         )
-    record = _copy(wish, saved, vmid, observed) if copied else _restored_record(wish, saved.record, saved, observed)
+    record = _copy(wish, saved, vmid, observed) if copied else _back(wish, saved, before, observed)
+    around = config.notes
     wished = {
-        "hostname": name if copied else saved.config.hostname,
+        "hostname": name if copied else config.hostname,
         "network": network,
+        **({"protection": True} if _was_protected(before or saved) and not copied else {}),
+        **({"more_networks": more} if (more := more_networks_of(wish, saved.archive, saved.config, node, observed)) else {}),
         "tags": tags_of(record, users_tags(saved.config.tags, saved.record)),
-        "notes": notes_of(wish.app(name), record, Notes(saved.config.notes.head, (), None, saved.config.notes.tail)),
+        "notes": notes_of(wish.app(name), record, Notes(around.head, (), None, around.tail)),
     }
     step = Step("restore", "guest", vmid, None, {"archive": saved.archive.volume, "storage": place.storage, "node": node, **wished})
     steps = (step, *([_start(vmid)] if wish.restoring.start else ()), *end_rescues(name, observed))
     return AppPlan(name, vmid, node, steps=steps, converge=wish.restoring.start)
+
+
+def _back(wish: DesiredBackup, saved: Saved, before: Saved | None, observed: Observed) -> Record:
+    """The record of an app that was gone; of one that a restore has taken away, with what it was by then."""
+    record = _restored_record(wish, saved.record, saved, observed)
+    return replace(record, **{key: getattr(before.record, key) for key in OF_NOW}) if before else record
+
+
+def _was_protected(saved: Saved) -> bool:
+    """A safety backup is made when the protection has been lifted already."""
+    return saved.config.protection or pending_of(saved.record).protected
 
 
 def _copy(wish: DesiredBackup, saved: Saved, vmid: int, observed: Observed) -> Record:
@@ -259,31 +265,21 @@ def _slot(wish: DesiredBackup, name: str, observed: Observed) -> int:
     return first_free(name, wish.port_range, taken, held.own)
 
 
-def _network(wish: DesiredBackup, saved: Saved, copied: bool) -> Network:
-    """That of the backup, over the map of bridges; a new app has an address of its own."""
-    old, asked = saved.config.network, wish.restoring.network
-    managed = {key: value for key, value in vars(asked).items() if value is not None and key != "rest"}
-    rest = {key: value for key, value in old.rest.items() if not (copied and key == "hwaddr")}
-    network = replace(old, bridge=wish.restoring.bridge_map.get(old.bridge or "", old.bridge), rest=rest)
-    if copied and old.address not in ("", "dhcp", "manual", None) and asked.address is None:
-        raise PlanError(
-            f"Backup {saved.archive.volume} has the fixed address {old.address}: give the new app network.address, such as dhcp."
-        )
-    return replace(network, **managed)
-
-
 def plan_return(wish: DesiredBackup, volume: str, story: str, observed: Observed) -> AppPlan:
-    """A backup could not be unpacked, and its app is still as it was: it says so, and goes on."""
+    """A backup could not be unpacked, and its app is still as it was: it says so, and goes on, unless nobody has proven it before."""
     found = find_app(wish.app(), observed).found
     if not found or found.record.restored == volume:
         return AppPlan(wish.name)  # gone, or what was unpacked of it is not to be trusted
-    if found.record.status != "restoring" or not found.record.restored.startswith(f"{volume} "):
+    pending = pending_of(found.record)
+    if found.record.status != "restoring" or not pending.mark or pending.volume != volume:
         return AppPlan(wish.name, found.guest.vmid, found.guest.node)
     guest, config = found.guest, found.config
     live: Live = facts.live(observed, guest.node, guest.vmid)
-    status = "running" if wish.restoring.start else "stopped"
-    after = next_record(found.record, observed, status=status, step="", error=story, lease=None, restored="")
+    settled = "running" if wish.restoring.start else "stopped"
+    status, step = ("restoring", START) if pending.over else (settled, "")
+    after = next_record(found.record, observed, status=status, step=step, error=story, lease=None, restored=pending.over)
     notes = notes_of(wish.app(), after, config.notes, address_of(config, live))
-    steps = changed_config(config, {"notes": notes, "tags": tags_of(after, users_tags(config.tags, found.record))})
+    tags = tags_of(after, users_tags(config.tags, found.record))
+    steps = changed_config(config, {"notes": notes, "tags": tags, "protection": True if pending.protected else None})
     steps += [_start(guest.vmid)] if wish.restoring.start and not live.running else []
     return AppPlan(wish.name, guest.vmid, guest.node, config.digest, tuple(steps))

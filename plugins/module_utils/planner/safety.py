@@ -19,6 +19,8 @@ from .search import Found
 
 OURS = "px-"
 PREFIX = f"{OURS}safety-"
+OF_BACKUPS = "vzdump"
+"""The snapshot that a backup of Proxmox is read from; nobody else can call one so. It stays where the node loses power meanwhile."""
 STEP_KINDS = {"snapshot": "snapshot", "backup": "safety-backup"}
 
 
@@ -136,7 +138,8 @@ def _refuse_without_return(app: DesiredApp, found: Found, cannot: str, observed:
 
 def users_snapshots(found: Found, observed: Observed) -> list[str]:
     """Those that are not ours, and that a backup which is unpacked over the container would take with it."""
-    return [name for name in facts.snapshots(observed, found.guest.node, found.guest.vmid) if not name.startswith(OURS)]
+    every = facts.snapshots(observed, found.guest.node, found.guest.vmid)
+    return [name for name in every if name != OF_BACKUPS and not name.startswith(OURS)]
 
 
 def _make(point: SafetyPoint, record: Record) -> Step:

@@ -31,6 +31,14 @@ class Search:
     half_made: tuple[Guest, ...] = ()
 
 
+def told_half_made(search: Search) -> tuple[str, ...]:
+    return tuple(
+        f"Guest {each.vmid} on node {each.node} was never finished, and no task makes it any more: it is left alone. "
+        f"Remove it with `pct unlock {each.vmid}` and `pct destroy {each.vmid}` on its node."
+        for each in search.half_made
+    )
+
+
 def find_app(app: DesiredApp, observed: Observed) -> Search:
     """Look at guests of that name first, and only without success at those whose listed name may be wrong."""
     cluster = facts.cluster(observed)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from ..archives import Archive, Work
 from ..errors import PlanError
@@ -19,6 +20,19 @@ class UnderWay(PlanError):
         self.guest = guest
         self.upid = upid
         super().__init__(message)
+
+
+DEDUPLICATES = "pbs"
+"""Type of storage on which a backup takes the room of what has changed."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A backup together with what is in it."""
+
+    archive: Archive
+    config: GuestConfig
+    record: Record
 
 
 def shelves(cluster: Cluster, node: str | None = None, storage: str | None = None) -> list[Storage]:
@@ -60,6 +74,8 @@ def of_name(archives: Iterable[Archive], name: str) -> list[Archive]:
 
 
 def room_for(storage: Storage, archives: Iterable[Archive]) -> bool:
-    """Whether the newest of these would fit once more. Without any, nobody can say."""
+    """Whether the newest of these would fit once more. Without any, nobody can say, nor where what is there already takes no room."""
+    if storage.type == DEDUPLICATES:
+        return storage.free_mb > 0
     size_mb = next((archive.size >> 20 for archive in archives), 0)
     return storage.free_mb >= size_mb

@@ -31,6 +31,8 @@ STAMP = re.compile(r"(\d{4})[_-](\d\d)[_-](\d\d)[-T](\d\d)[_:](\d\d)[_:](\d\d)")
 STATUS = {"vzdump": "creating", "vzrestore": "restoring", "imgdel": "deleting"}
 UNTOLD = "job errors"
 """How a backup ends that failed: its log knows why."""
+BROKEN_OFF = "unexpected status"
+"""How Proxmox tells of a task whose log has no end."""
 REASONS_AT_MOST = 20
 REASON = re.compile(r"ERROR: Backup of VM \d+ failed - (.*)")
 
@@ -48,14 +50,20 @@ def observe_backups(client: Client, node: str, storage: str) -> list[dict[str, A
             "protected": bool(row.get("protected", 0)),
         }
         for row in rows
-        if row.get("vmid") and row.get("subtype", "lxc") == "lxc"
+        if _is_of_container(row)
     ]
 
 
 def observe_archives(client: Client, node: str, storage: str) -> tuple[Archive, ...]:
     """The backups of containers that this node sees on a storage; of each one's notes, lists have the first line."""
     rows = client.get(f"/nodes/{node}/storage/{storage}/content", content="backup")
-    return tuple(_archive(node, storage, row) for row in rows if row.get("vmid") and row.get("subtype", "lxc") == "lxc")
+    return tuple(_archive(node, storage, row) for row in rows if _is_of_container(row))
+
+
+def _is_of_container(row: Mapping[str, Any]) -> bool:
+    """What a Proxmox Backup Server stores has had no `subtype` at first, and says it by its format, as pbs-ct or pbs-vm."""
+    kind = row.get("subtype") or {"pbs-vm": "qemu"}.get(str(row.get("format", "")), "lxc")
+    return bool(row.get("vmid")) and kind == "lxc"
 
 
 def _archive(node: str, storage: str, row: Mapping[str, Any]) -> Archive:
@@ -89,6 +97,33 @@ def observe_works(client: Client, node: str, vmid: int) -> tuple[Work, ...]:
     """Backups and restores of a guest that are under way on a node, those that wait for their turn included."""
     rows = client.get(f"/nodes/{node}/tasks", source="active", vmid=vmid)
     return tuple(_work(row) for row in rows if row.get("type") in ("vzdump", "vzrestore") and not row.get("endtime"))
+
+
+def is_under_way(client: Client, upid: str) -> bool:
+    return bool(client.get(f"/nodes/{upid.split(':')[1]}/tasks/{upid}/status", poll=True)["status"] != "stopped")
+
+
+def stop_work(client: Client, upid: str) -> None:
+    """Stop a task of ours. Proxmox says nothing of one that has ended."""
+    client.delete(f"/nodes/{upid.split(':')[1]}/tasks/{upid}")
+
+
+def observe_running_works(client: Client) -> tuple[Work, ...]:
+    """Backups and restores that are under way anywhere, as far as the cluster's list of tasks tells."""
+    rows = client.get("/cluster/tasks")
+    return tuple(_work(row) for row in rows if row.get("type") in ("vzdump", "vzrestore") and not row.get("endtime"))
+
+
+def observe_backup_broke_off(client: Client, node: str, vmid: int) -> bool:
+    """Whether the last backup of a guest ended without a word, as it does when its node loses power, and no other is made on that node."""
+    last = client.get(f"/nodes/{node}/tasks", poll=True, vmid=vmid, typefilter="vzdump", source="all", limit=1)
+    if not last or last[0].get("status") != BROKEN_OFF:
+        return False
+    rows = client.get(f"/nodes/{node}/tasks", poll=True, typefilter="vzdump", source="active")
+    if not all(row.get("endtime") for row in rows):
+        return False
+    # A backup takes its lock away before its task ends: one that has ended since the lock was seen has not left it behind.
+    return bool(client.get(f"/nodes/{node}/lxc/{vmid}/config", poll=True).get("lock") == "backup")
 
 
 def observe_all_works(client: Client) -> tuple[Work, ...]:

@@ -15,7 +15,15 @@ from ..wire.properties import format_properties, parse_properties
 from ..wire.sizes import parse_size_mb
 from ..wire.tags import format_tags, parse_tags
 
-NETWORK_KEYS = {"bridge": "bridge", "address": "ip", "gateway": "gw", "vlan": "tag", "mtu": "mtu", "firewall": "firewall"}
+NETWORK_KEYS = {
+    "bridge": "bridge",
+    "address": "ip",
+    "gateway": "gw",
+    "vlan": "tag",
+    "mtu": "mtu",
+    "firewall": "firewall",
+    "link_down": "link_down",
+}
 CONFIG_KEYS = {
     "hostname": "hostname",
     "cores": "cores",
@@ -44,6 +52,7 @@ def parse_config(vmid: int, data: Mapping[str, Any]) -> GuestConfig:
         disk_storage=root.get("volume", "").partition(":")[0],
         disk_mb=parse_size_mb(root.get("size", "0")),
         network=parse_network(str(data.get("net0", ""))),
+        more_networks={key: parse_network(str(value)) for key, value in data.items() if re.fullmatch(r"net[1-9]\d*", key)},
         nameservers=tuple(str(data.get("nameserver", "")).split()),
         search_domain=str(data.get("searchdomain", "")),
         onboot=bool(int(data.get("onboot", 0))),
@@ -74,6 +83,7 @@ def parse_network(text: str) -> Network:
         vlan=int(properties.get("tag", 0)),
         mtu=int(properties.get("mtu", 0)),
         firewall=properties.get("firewall", "0") == "1",
+        link_down=properties.get("link_down", "0") == "1",
         rest={key: value for key, value in properties.items() if key not in NETWORK_KEYS.values()},
     )
 
@@ -87,6 +97,7 @@ def format_network(network: Network) -> str:
 def format_config(changes: Mapping[str, Any]) -> dict[str, Any]:
     """Spell out the keys of `changes` that stand in a configuration; what became empty is missing from the answer."""
     spelled = {wire: _format_value(ours, changes[ours]) for ours, wire in CONFIG_KEYS.items() if ours in changes}
+    spelled |= {name: format_network(network) for name, network in changes.get("more_networks", {}).items()}
     return {wire: value for wire, value in spelled.items() if value != ""}
 
 

@@ -21,6 +21,12 @@ def observe_snapshots(client: Client, node: str, vmid: int) -> tuple[str, ...]:
     return tuple(sorted(str(row["name"]) for row in rows if row["name"] != CURRENT and not row.get("snapstate")))
 
 
+def is_unfinished(client: Client, node: str, vmid: int, name: str) -> bool:
+    """Whether a snapshot was begun, or its removal was, and that broke off, as where the node lost power."""
+    rows = client.get(f"{_path(node, vmid)}/snapshot")
+    return any(row["name"] == name and row.get("snapstate") for row in rows)
+
+
 def observe_snapshots_possible(client: Client, node: str, vmid: int) -> bool:
     """Whether the storages of all of a guest's disks can take snapshots."""
     return bool(client.get(f"{_path(node, vmid)}/feature", feature="snapshot").get("hasFeature"))
@@ -37,6 +43,7 @@ def roll_back(client: Client, node: str, vmid: int, name: str) -> str:
         return str(client.post(f"{_path(node, vmid)}/snapshot/{name}/rollback"))
 
 
-def delete_snapshot(client: Client, node: str, vmid: int, name: str) -> str:
+def delete_snapshot(client: Client, node: str, vmid: int, name: str, force: bool = False) -> str:
+    """With `force` it goes from the configuration, whatever there is of it on disk."""
     with state_may_have_moved():
-        return str(client.delete(f"{_path(node, vmid)}/snapshot/{name}"))
+        return str(client.delete(f"{_path(node, vmid)}/snapshot/{name}", **({"force": 1} if force else {})))

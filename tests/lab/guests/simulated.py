@@ -103,11 +103,14 @@ class SimulatedRuntime:
         return shown
 
     def _addresses(self, node: str, net: Mapping[str, str]) -> list[tuple[str, int]]:
+        """Without a cable only a fixed one, as Debian's ifupdown sets it: nobody answers, and the kernel makes none itself."""
         found = []
         if net.get("ip", "manual") not in {"manual", "dhcp"}:
             interface = ipaddress.ip_interface(net["ip"])
             found.append((str(interface.ip), interface.network.prefixlen))
-        elif net.get("ip") == "dhcp" and (pool := self._bridges(node, net.get("bridge", ""))):
+        if net.get("link_down"):
+            return found
+        if net.get("ip") == "dhcp" and (pool := self._bridges(node, net.get("bridge", ""))):
             found.append((self._lease(net["hwaddr"], pool), pool[2]))
         return [*found, (_link_local(net["hwaddr"]), 64)]
 

@@ -70,15 +70,18 @@ def lxc_config(vmid: int, config: Config, host: Host) -> str:
 def _networks(vmid: int, config: Config) -> str:
     """One veth for each netN; without any, an empty network of its own."""
     blocks = []
-    for index, nic in enumerate(nics(config)):
-        lines = ["type = veth", f"link = {nic.segment}", f"veth.pair = {nic.veth(vmid)}", f"name = {nic.name}"]
-        if not nic.link_down:
-            lines.append("flags = up")
+    networks = nics(config)
+    for index, nic in enumerate(networks):
+        lines = ["type = veth", f"veth.pair = {nic.veth(vmid)}", f"name = {nic.name}"]
+        if not nic.link_down:  # Proxmox puts an interface without a cable on no bridge (LXC.pm, net_tap_plug)
+            lines += [f"link = {nic.segment}", "flags = up"]
         if nic.hwaddr:
             lines.append(f"hwaddr = {nic.hwaddr.lower()}")
         if nic.mtu:
             lines.append(f"mtu = {nic.mtu}")
         blocks += [f"lxc.net.{index}.{line}" for line in lines]
+    # LXC brings the node's end up; it is down again before anything runs in the guest.
+    blocks += [f"lxc.hook.start-host = /bin/sh -c 'ip link set {nic.veth(vmid)} down'" for nic in networks if nic.link_down]
     return "\n".join(blocks or ["lxc.net.0.type = empty"]) + "\n"
 
 

@@ -13,23 +13,19 @@ from lab.real.shell import run, succeeds
 
 
 def prepare_bridges(node: Node, networks: Sequence[Nic]) -> None:
-    """Refuse an unknown bridge in Proxmox's words; make the bridge of a VLAN, which is one of its own on the node."""
+    """Refuse an unknown bridge in Proxmox's words; make the bridge of a VLAN, which is one of its own on the node.
+
+    What has no cable needs neither.
+    """
     listed = json.loads(node.run(["ip", "-j", "link", "show", "type", "bridge"]) or "[]")
     known = {link["ifname"] for link in listed if link}
-    for nic in networks:
+    for nic in (nic for nic in networks if not nic.link_down):
         if nic.bridge not in known:
             raise RuntimeFailure(f"bridge '{nic.bridge}' does not exist")
         if nic.segment not in known:
             node.run(["ip", "link", "add", nic.segment, "type", "bridge", "stp_state", "0", "forward_delay", "0"])
             node.run(["ip", "link", "set", nic.segment, "up"])
             known.add(nic.segment)
-
-
-def take_down(node: Node, vmid: int, networks: Sequence[Nic]) -> None:
-    """`link_down=1`: the cable is out."""
-    for nic in networks:
-        if nic.link_down:
-            node.run(["ip", "link", "set", nic.veth(vmid), "down"])
 
 
 def in_guest(pid: int, *command: str) -> list[str]:
@@ -56,8 +52,8 @@ def replug(node: Node, vmid: int, pid: int, before: Sequence[Nic], after: Sequen
             _set_address(pid, nic, None)
         elif (old.ip, old.gateway, old.ip6, old.gateway6) != (nic.ip, nic.gateway, nic.ip6, nic.gateway6):
             _set_address(pid, nic, old)
-        state = "down" if nic.link_down else "up"
-        run(in_node_network(node, "ip", "link", "set", nic.veth(vmid), state))
+        place = ["down", "nomaster"] if nic.link_down else ["master", nic.segment, "up"]
+        run(in_node_network(node, "ip", "link", "set", nic.veth(vmid), *place))
 
 
 def _wire(nic: Nic) -> tuple[object, ...]:
@@ -73,7 +69,6 @@ def _plug(node: Node, vmid: int, pid: int, nic: Nic) -> None:
             node, "ip", "link", "add", nic.veth(vmid), *mtu, "type", "veth", "peer", "name", nic.name, *address, *mtu, "netns", str(pid)
         )
     )
-    run(in_node_network(node, "ip", "link", "set", nic.veth(vmid), "master", nic.segment))
     run(in_guest(pid, "ip", "link", "set", nic.name, "up"))
 
 

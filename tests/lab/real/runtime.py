@@ -17,7 +17,7 @@ from lab.real.cgroups import limits_are_unified
 from lab.real.figures import Figures
 from lab.real.layout import StateDir
 from lab.real.lxc_config import limits
-from lab.real.network import interfaces, prepare_bridges, replug, take_down
+from lab.real.network import interfaces, prepare_bridges, replug
 from lab.real.prepare import applied, conf_text, prepare, rename, root_on_node, write_config
 from lab.real.present import Present
 from lab.real.properties import core_count, hostname, mount_points, nics
@@ -103,15 +103,13 @@ class RealRuntime:
         self.present.must_exist(node, vmid)
         if self.present.runs(node, vmid):
             raise RuntimeFailure(f"CT {vmid} already running")
-        networks = nics(config)
-        prepare_bridges(on_node, networks)
+        prepare_bridges(on_node, nics(config))
         prepare(self.state, on_node, vmid, config)
         (self.state.guest(node, vmid) / "log").unlink(missing_ok=True)
         try:
             on_node.run(["lxc-start", "-n", str(vmid), "-d"])
         except RuntimeFailure as error:
             raise RuntimeFailure(f"startup for container '{vmid}' failed{self._why(node, vmid)}") from error
-        take_down(on_node, vmid, networks)
 
     def _why(self, node: str, vmid: int) -> str:
         """The errors in LXC's log, without the first half of each line."""

@@ -47,6 +47,56 @@ def test_a_task_that_fails_before_during_and_after_its_work(server: lab.Lab, cli
     assert client.data("GET /nodes/pve/lxc/102/status/current")["status"] == status
 
 
+def power_goes(server: lab.Lab, client: Client, kind: str, call: str, at: str = "work", **given: object) -> str:
+    """The task's exit status once its node is back."""
+    server.fault("task-loses-power", type=kind, at=at, seconds=60)
+    upid = client.data(call, **given)
+    until(lambda: not server.cluster.nodes["pve"].online)
+    until(lambda: not server.cluster.tasks[upid].running)
+    server.advance(61)
+    return client.wait(upid)
+
+
+def test_a_creation_whose_node_loses_power_leaves_a_lock_and_its_disk(server: lab.Lab, client: Client) -> None:
+    assert power_goes(server, client, "vzcreate", CREATE, **NEW) == "unexpected status"
+    config = client.data("GET /nodes/pve/lxc/103/config")
+    assert config == {"lock": "create", "digest": config["digest"]}
+    assert client("DELETE /nodes/pve/lxc/103").reason == client("DELETE /nodes/pve/lxc/103", force=1).reason == "CT is locked (create)"
+    assert [row["vmid"] for row in client.data("GET /nodes/pve/storage/ctdata/content", vmid=103)] == [103]
+
+
+def test_a_backup_whose_node_loses_power_leaves_lock_and_snapshot_and_no_archive(server: lab.Lab, client: Client) -> None:
+    backup = "POST /nodes/pve/vzdump"
+    assert power_goes(server, client, "vzdump", backup, vmid=100, storage="local", mode="snapshot") == "unexpected status"
+    assert client.data("GET /nodes/pve/lxc/100/config")["lock"] == "backup"
+    assert client.data("GET /nodes/pve/storage/local/content", content="backup") == []
+    assert client.done("POST /nodes/pve/lxc/100/status/start") == "CT is locked (backup)"
+    with server.cluster.lock:
+        del server.cluster.guests[100].config["lock"]
+    assert client.done("POST /nodes/pve/lxc/100/status/start") == "OK"
+    upid = client.data(backup, vmid=100, storage="local", mode="snapshot")
+    assert client.wait(upid) == "OK"
+    assert len(client.data("GET /nodes/pve/storage/local/content", content="backup")) == 1
+    assert [each["name"] for each in client.data("GET /nodes/pve/lxc/100/snapshot")] == ["current"]
+
+
+@pytest.mark.parametrize(("at", "there_then"), [("begin", True), ("end", False)])
+def test_power_goes_before_or_after_the_work(server: lab.Lab, client: Client, at: str, there_then: bool) -> None:
+    assert power_goes(server, client, "vzdestroy", "DELETE /nodes/pve/lxc/102", at=at) == "unexpected status"
+    assert there(client, 102) == there_then
+
+
+def test_power_that_goes_while_a_task_waits_for_its_end_ends_it(server: lab.Lab, client: Client) -> None:
+    """Other nodes' tasks would go on; what the task has locked stays locked, and its config file is free."""
+    server.fault("task-hangs", type="vzdump", seconds=0)
+    upid = client.data("POST /nodes/pve/vzdump", vmid=102, storage="local")
+    until(lambda: "lock" in server.cluster.guests[102].config)
+    server.fault("node-down", node="pve", power=1, seconds=60)
+    server.advance(61)
+    assert client.wait(upid) == "unexpected status"
+    assert client("PUT /nodes/pve/lxc/102/config", memory=300).reason == "CT is locked (backup)"
+
+
 def test_at_a_later_step(server: lab.Lab, client: Client) -> None:
     """A backup that stops its guest: the first step is the shutdown, the second the archive."""
     server.fault("task-fails", type="vzdump", step=2)

@@ -21,7 +21,8 @@ CONFIG = {
     "cores": 2,
     "features": "nesting=1",
     "net0": "name=eth0,bridge=vmbr0,gw=10.231.0.1,hwaddr=BC:24:11:00:00:01,ip=10.231.0.20/24,type=veth",
-    "net1": "name=eth1,bridge=vmbr1,tag=20,mtu=1400,ip=dhcp,link_down=1",
+    "net1": "name=eth1,bridge=vmbr1,tag=20,mtu=1400,ip=dhcp",
+    "net2": "name=eth2,bridge=vmbr1,ip=10.231.1.20/24,link_down=1",
 }
 HOST = Host(unified=False, group="lab/120")
 
@@ -33,9 +34,10 @@ def test_property_string_is_read() -> None:
 
 
 def test_networks_are_read_in_order() -> None:
-    first, second = nics(CONFIG)
+    first, second, third = nics(CONFIG)
     assert (first.name, first.bridge, first.segment, first.ip, first.gateway) == ("eth0", "vmbr0", "vmbr0", "10.231.0.20/24", "10.231.0.1")
-    assert (second.segment, second.mtu, second.link_down, second.veth(120)) == ("vmbr1v20", 1400, True, "veth120i1")
+    assert (second.segment, second.mtu, second.link_down, second.veth(120)) == ("vmbr1v20", 1400, False, "veth120i1")
+    assert (third.link_down, third.veth(120)) == (True, "veth120i2")
 
 
 def test_network_without_bridge_is_refused() -> None:
@@ -79,7 +81,12 @@ def test_lxc_config_of_a_guest() -> None:
     ):
         assert line in text.splitlines(), line
     assert "lxc.net.0.flags = up" in text
-    assert "lxc.net.1.flags" not in text
+
+
+def test_interface_without_a_cable_is_down_and_on_no_bridge_before_anything_runs() -> None:
+    text = lxc_config(120, CONFIG, HOST)
+    assert "lxc.net.2.flags" not in text and "lxc.net.2.link" not in text
+    assert text.count("lxc.hook.start-host") == text.count("ip link set veth120i2 down") == 1
 
 
 def test_lxc_config_is_unprivileged_whatever_is_asked() -> None:

@@ -34,10 +34,13 @@ def shelved(given: dict[str, Any], cluster: Cluster, saved: Any, now: datetime) 
         facts[Fact("works", (guest.node, guest.vmid))] = tuple(
             Work(each["upid"], guest.node, guest.vmid, each["status"], now) for each in works
         )
+        facts[Fact("backup_broke_off", (guest.node, guest.vmid))] = guest.vmid in given.get("broke_off", ())
     facts |= {Fact("rescue", (pool,)): _rescue(pool, told) for pool, told in given.get("rescues", {}).items()}
     possible = given.get("rescue_possible", True)
     facts |= {Fact("rescue_possible", (rescue_pool(guest.name, guest.vmid),)): possible for guest in cluster.guests.values()}
-    return facts | {Fact("all works"): (), Fact("uncovered"): None}
+    works = tuple(work for fact, found in facts.items() if fact.kind == "works" for work in found)
+    uncovered = frozenset(given["uncovered"]) if "uncovered" in given else None
+    return facts | {Fact("all works"): (), Fact("running works"): works, Fact("uncovered"): uncovered}
 
 
 def _rescue(pool: str, told: dict[str, str] | None) -> Rescue | None:

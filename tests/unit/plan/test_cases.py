@@ -22,7 +22,7 @@ from ansible_collections.proximity.platform.plugins.module_utils.plans import Ap
 from ansible_collections.proximity.platform.plugins.module_utils.results import step_data
 from unit.plan.world import HERE, World, desired_of
 
-MANY = ("drain", "fleet", "janitor", "jobs", "reconcile")
+MANY = ("drain", "fleet", "janitor", "jobs", "policies", "reconcile")
 """Folders whose cases tests of their own read: `test_many_cases.py` and `test_drain_cases.py`."""
 CASES = sorted(path for path in HERE.glob("*/*.yml") if path.parent.name not in MANY)
 ENTRIES = [{"id": "miniflux", "name": "Miniflux", "version": "2.3.3", "images": {"web": "miniflux/miniflux:2.3.3"}, "web": {"port": 8080}}]

@@ -1,18 +1,21 @@
 """Cases about many guests at once, and over all of them the law: once a plan has been carried out, planning again finds nothing to do.
 
-A case names what is wished (`fleet`, `reconcile`, `janitor` or `job`) and expects `steps` (in words, with parts of `after`), `found` (parts
-of rows), and whatever else of `refused`, `listed`, `reads` and `converge` matters to it.
+A case names what is wished (`fleet`, `policies`, `reconcile`, `janitor` or `job`) and expects `steps` (in words, with parts of `after`),
+`found` (parts of rows), and whatever else of `refused`, `listed`, `reads`, `converge`, `why`, `hooked` and `waits` matters to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.proximity.platform.plugins.module_utils.batch_spec import desired_backups
 from ansible_collections.proximity.platform.plugins.module_utils.errors import SpecError
 from ansible_collections.proximity.platform.plugins.module_utils.fleet_spec import desired_job, desired_tidiness
 from ansible_collections.proximity.platform.plugins.module_utils.fleets import DesiredFleet, DesiredReconciliation
@@ -22,16 +25,17 @@ from ansible_collections.proximity.platform.plugins.module_utils.planner.finding
 from ansible_collections.proximity.platform.plugins.module_utils.planner.fleet import ListedPlan, plan_fleet
 from ansible_collections.proximity.platform.plugins.module_utils.planner.janitor import plan_tidiness
 from ansible_collections.proximity.platform.plugins.module_utils.planner.jobs import plan_job
+from ansible_collections.proximity.platform.plugins.module_utils.planner.policies import DuePlan, plan_backups
 from ansible_collections.proximity.platform.plugins.module_utils.planner.reconciliation import plan_reconciliation
 from ansible_collections.proximity.platform.plugins.module_utils.plans import Plan
 from ansible_collections.proximity.platform.plugins.module_utils.results import plain, step_data
 from unit.plan.world import HERE, World, desired_of
 
-FOLDERS = ("fleet", "janitor", "jobs", "reconcile")
+FOLDERS = ("fleet", "janitor", "jobs", "policies", "reconcile")
 CASES = sorted(path for folder in FOLDERS for path in (HERE / folder).glob("*.yml"))
 TIDINESS = {"older_than_s": 3600, "first_deployments": "error", "clones": "report", "snapshots": "report", "threads": 8}
 JOB = {"name": "janitor", "state": "begun", "lasts_s": 3600, "mapping": "proximity-jobs"}
-EXPECTATIONS = {"steps", "found", "refused", "listed", "reads", "converge"}
+EXPECTATIONS = {"steps", "found", "refused", "listed", "reads", "converge", "why", "hooked", "waits"}
 
 
 def _fleet(given: dict[str, Any]) -> DesiredFleet:
@@ -47,6 +51,10 @@ def _planner(case: dict[str, Any]) -> Planner:
         given = {"depth": "record", **case["reconcile"]}
         wish = DesiredReconciliation(_fleet(given), frozenset(given.get("repair", ())), frozenset(given.get("remove", ())))
         return partial(plan_reconciliation, wish)
+    if "policies" in case:
+        policies = desired_backups({"threads": 8, **case["policies"]})
+        members = tuple(replace(each, window=replace(each.window, zone=UTC)) for each in policies.members)
+        return partial(plan_backups, replace(policies, members=members))
     if "job" in case:
         return partial(plan_job, desired_job({**JOB, **case["job"]}))
     return partial(plan_tidiness, desired_tidiness({**TIDINESS, **case["janitor"]}))
@@ -77,6 +85,10 @@ def test_plan_is_as_expected(case: dict[str, Any]) -> None:
         assert [each.name for each in plan.apps if isinstance(each, ListedPlan)] == expect["listed"]
     if "converge" in expect:
         assert [each.name for each in plan.apps if each.converge] == expect["converge"]
+    due = [each for each in plan.apps if isinstance(each, DuePlan)]
+    assert {each.name: each.why for each in due if each.name in expect.get("why", {})} == expect.get("why", {})
+    for key in {"hooked", "waits"} & set(expect):
+        assert [each.name for each in due if getattr(each, key)] == expect[key]
     if "reads" in expect:
         assert world.reads == expect["reads"]
 

@@ -69,7 +69,8 @@ class World:
     def __init__(self, observed: dict[str, Any]) -> None:
         given = {**BASE["observed"], **observed}
         self.now = parse_time(given["now"])
-        self.start = Observed(US, self.now, dead_runs=frozenset(given["dead_runs"]), hidden=frozenset(given["hidden"]))
+        known = {"dead_runs": frozenset(given["dead_runs"]), "hidden": frozenset(given["hidden"])}
+        self.start = Observed(US, self.now, **known, moved=given.get("moved", False))
         self.reads: list[str] = []
         self.facts: dict[Fact, Any] = {}
         rows = [*given["guests"]]
