@@ -1,4 +1,4 @@
-"""`kill -9` between the steps of a restore in a real container: running the restore again finishes it, or brings back what was there before."""
+"""`kill -9` amidst a restore in a real container: the same restore again finishes it, or brings back what was there before."""
 
 from __future__ import annotations
 
