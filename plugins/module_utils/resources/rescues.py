@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from ..api import Client
 from ..archives import Rescue
-from ..errors import ApiError, OutcomeUnknown
+from ..errors import ApiError, OutcomeUnknown, StateMoved
 from .refusals import state_may_have_moved
 
 HEADER = "proximity rescue 1:"
 
 
 def observe_rescue(client: Client, pool: str) -> Rescue | None:
-    """What a pool says; nothing where it is gone, or where it is none of ours."""
-    comments = (str(row.get("comment", "")) for row in client.get("/pools") if row["poolid"] == pool)
-    text = next(comments, "")
+    """What a pool says; nothing where it is none of ours. Raises StateMoved for one that has gone since it was listed."""
+    comments = [str(row.get("comment", "")) for row in client.get("/pools") if row["poolid"] == pool]
+    if not comments:
+        raise StateMoved(f"pool {pool} has gone since it was listed", 200, "GET", "/pools")
+    text = comments[0]
     if not text.startswith(HEADER):
         return None
     words = dict(word.split("=", 1) for word in text.removeprefix(HEADER).split() if "=" in word)
