@@ -37,8 +37,9 @@ def test_backup_fault(case: Case) -> None:
 
 
 def _is_late(deed: BackupDeed, case: Case) -> bool:
-    """Whether a call may come about when its trial is over, and the number that it is about is free again."""
-    return deed.kind == "trial" and case.kind == "latency" and case.arguments["seconds"] > 1
+    """Whether a call may come about when all is done: of a trial, whose number is free again, or to stop an app that runs again."""
+    stops = bool(case.moment and case.moment.path.endswith("/shutdown"))
+    return (deed.kind == "trial" or stops) and case.kind == "latency" and case.arguments["seconds"] > 1
 
 
 def _run_with_fault(lab: labs.Lab, deed: BackupDeed, case: Case) -> Told:
