@@ -18,7 +18,8 @@ from lab.light.strikes import HAS_EFFECT, STRIKES
 REHEARSALS = 2
 TWINS = (("refused", "lost-before"), ("slow", "turned-away", "moved"))
 """Strikes that are one to whoever calls, but for the words in which they are told: they take turns."""
-OURS = ("proximity_rename", "proximity_secrets")
+OURS = "proximity_"
+"""How the names of our modules begin."""
 OF_THE_MOMENT = ((re.compile(r"ansible-tmp-[\d.]+-\d+-\d+"), "ansible-tmp"), (re.compile(r"\b8\d{3}\b"), "VMID"))
 CALLS = re.compile(r"-- env HOME=/root /bin/sh -c '?(?:/bin/sh -c )?['\"(]*\s*(.*)", re.DOTALL)
 
@@ -103,7 +104,7 @@ def strikes_at(moments: Sequence[Moment]) -> Iterator[tuple[Moment, str, int]]:
 
 def _deaths(moment: Moment) -> Sequence[int]:
     """A module of ours dies before each of its changes but the first, others before one in the middle."""
-    if moment.name in OURS:
+    if moment.name.startswith(OURS):
         return range(2, moment.changes + 1)
     return (moment.changes // 2 + 1 if moment.changes else 0,)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import marshal
 import os
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -59,7 +58,8 @@ def load_plugins() -> None:
 
 def keep_compiled_templates() -> None:
     """Each task is a process of its own, and compiles the templates that the one before has compiled."""
-    folder = Path(tempfile.mkdtemp(prefix="templates-"))
+    folder = Path(os.environ["ANSIBLE_HOME"], "templates")  # which goes with the stage
+    folder.mkdir(parents=True)
     compiled: Callable[..., CodeType] = jinja2.Environment.compile
 
     def looked_up(self: jinja2.Environment, source: Any, *arguments: Any, **options: Any) -> CodeType:
