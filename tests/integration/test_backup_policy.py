@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,54 +16,18 @@ from urllib.parse import urlsplit
 import lab as labs
 import pytest
 import yaml
-from integration.fleet import plant_app, plant_nodes
+from integration.backup_plays import Play, api_of, backups, changed, grow, play_in, record_of
 from integration.modules import begin_module
 from integration.pve import Pve
 
 ROOT = Path(__file__).parents[2]
-APPS, NODES = 200, 4
+APPS = 200
 INSTALLED = any((Path(place) / "ansible_collections/community/proxmox").is_dir() for place in sys.path)
-Play = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def grow(lab: labs.Lab, count: int) -> list[str]:
-    plant_nodes(lab, NODES)
-    names = [f"app-{number}" for number in range(count)]
-    for number, name in enumerate(names):
-        plant_app(lab, 8100 + number, name, node=f"pve{number % NODES + 1}")
-    return names
-
-
-def api_of(lab: labs.Lab) -> dict[str, Any]:
-    token_id, _sign, secret = lab.token.partition("=")
-    url = urlsplit(lab.url)
-    about = {"host": "127.0.0.1", "port": url.port, "token_id": token_id, "token_secret": secret, "ca_path": str(lab.ca_path)}
-    return {f"proximity_api_{key}": value for key, value in about.items()}
 
 
 @pytest.fixture
 def play(lab: labs.Lab, tmp_path: Path) -> Play:
-    def run(names: list[str] | dict[str, Any], *options: str, playbook: str = "backup", **more: Any) -> subprocess.CompletedProcess[str]:
-        variables = api_of(lab) | {"app_stack": False} | more
-        hosts = tmp_path / "hosts.yml"
-        apps = names if isinstance(names, dict) else {name: {} for name in names}
-        groups = {"proximity_apps": apps, "proximity_clusters": {"home": {}}}
-        hosts.write_text(yaml.safe_dump({group: {"hosts": members, "vars": variables} for group, members in groups.items()}))
-        environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-        environment.pop("PYTHONPATH", None)
-        words = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(hosts), f"playbooks/{playbook}.yml", *options]
-        return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1500, check=False)
-
-    return run
-
-
-def backups(lab: labs.Lab) -> list[Any]:
-    with lab.cluster.lock:
-        return [volume for volume in lab.cluster.volumes.values() if volume.content == "backup"]
-
-
-def changed(output: str) -> dict[str, int]:
-    return {m[1]: int(m[2]) for m in re.finditer(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", output, re.MULTILINE)}
+    return play_in(lab, tmp_path)
 
 
 def test_one_failure_does_not_stop_the_others(lab: labs.Lab, play: Play) -> None:
@@ -178,7 +141,7 @@ def test_a_fleet_is_rebuilt_from_nothing_but_its_backups(lab: labs.Lab, pve: Pve
     pve.put("/nodes/pve1/lxc/8100/config", startup="order=9")
     pve.put("/nodes/pve3/lxc/8102/config", startup="order=1")
     assert play(names).returncode == 0
-    records = {vmid: _record(pve, vmid) for vmid in (8100, 8101, 8102)}
+    records = {vmid: record_of(pve, vmid) for vmid in (8100, 8101, 8102)}
     for vmid, record in records.items():
         pve.delete(f"/nodes/pve{vmid - 8099}/lxc/{vmid}", force=1)
         assert record["status"] == "running"
@@ -191,19 +154,12 @@ def test_a_fleet_is_rebuilt_from_nothing_but_its_backups(lab: labs.Lab, pve: Pve
     assert real.returncode == 0, real.stdout[-3000:]
     assert re.findall(r"included: .*rebuild.yml for home => .*?(app-[0-9])", real.stdout) == ["app-2", "app-0", "app-1"]
     for vmid, before in records.items():
-        after = _record(pve, vmid)
+        after = record_of(pve, vmid)
         keys = ("app", "name", "vmid", "owner", "ports", "entry", "revision")
         assert {key: after[key] for key in keys} == {key: before[key] for key in keys}
         assert after["status"] == "running"
     again = play(names, playbook="rebuild")
     assert (again.returncode, sum(changed(again.stdout).values())) == (0, 0), again.stdout[-3000:]
-
-
-def _record(pve: Pve, vmid: int) -> dict[str, Any]:
-    node = next(row["node"] for row in pve.get("/cluster/resources", type="vm") if row["vmid"] == vmid)
-    found = re.search(r"<!-- proximity (\{.*\}) -->", pve.get(f"/nodes/{node}/lxc/{vmid}/config")["description"])
-    assert found
-    return dict(json.loads(found[1]))
 
 
 def _params(lab: labs.Lab, names: list[str], **common: Any) -> dict[str, Any]:

@@ -168,6 +168,29 @@ def test_one_that_is_started_on_the_node_is_seen_to_run_and_as_it_is_configured(
     assert real.status(guest) == "stopped"
 
 
+def test_a_cable_is_pulled_while_it_runs_and_out_from_its_start(real: Real, guest: int) -> None:
+    """Without a cable the node's end is down and on no bridge, from before anything runs in the guest; with one it is back on it."""
+    client, path = real.client, f"/nodes/{HERE}/lxc/{guest}"
+    plugged = "name=eth0,bridge=vmbr0,hwaddr=BC:24:11:00:02:01,ip=10.99.1.2/24,type=veth"
+    reach = f"pct exec {guest} -- /bin/sh -c 'cat /sys/class/net/eth0/carrier'"
+
+    def node_end() -> str:
+        return real.on(HERE, f"ip -o link show veth{guest}i0")
+
+    client.data(f"PUT {path}/config", net0=plugged)
+    until(lambda: "master vmbr0" in node_end() and real.on(HERE, reach).strip() == "1")
+    for start_anew in (False, True):
+        client.data(f"PUT {path}/config", net0=f"{plugged},link_down=1")
+        if start_anew:
+            assert client.done(f"POST {path}/status/stop") == client.done(f"POST {path}/status/start") == "OK"
+        until(lambda: real.on(HERE, f"pct exec {guest} -- ip link set eth0 up; {reach}").strip() == "0")
+        assert "state DOWN" in node_end() and "master" not in node_end()
+        client.data(f"PUT {path}/config", net0=plugged)
+        until(lambda: "master vmbr0" in node_end() and real.on(HERE, reach).strip() == "1")
+    (eth0,) = (link for link in client.data(f"GET {path}/interfaces") if link["name"] == "eth0")
+    assert eth0["inet"] == "10.99.1.2/24"
+
+
 def test_ssh_is_down_for_a_while(real: Real, guest: int) -> None:
     real.control("/faults", kind="ssh-down", node=HERE, seconds=600)
     real.on(HERE, "true", status=255)
