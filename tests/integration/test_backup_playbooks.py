@@ -35,7 +35,7 @@ def test_a_trial_that_does_not_come_about_is_no_verdict(lab: labs.Lab, play: Pla
     names = grow(lab, 1)
     assert play(names).returncode == 0
     done = play(names, "-e", "backup_disk_storage=nowhere", playbook="verify_backups")
-    said = " ".join(done.stdout.split())
+    said = " ".join(done.stdout.split()).replace("''", "'")  # older Ansible quotes what it shows
     assert done.returncode == 2 and "of app app-0 could not be tried, at 'Restore the backup beside the app'" in said, done.stdout[-3000:]
     assert "has no storage 'nowhere'" in said
     assert "verdict" not in backups(lab)[0].notes
