@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from ansible_collections.proximity.platform.plugins.module_utils import module
+from ansible_collections.proximity.platform.plugins.module_utils import nouns, observer
 from ansible_collections.proximity.platform.plugins.module_utils.api import Client
 from ansible_collections.proximity.platform.plugins.module_utils.arguments import connection_arguments, connection_of
-from ansible_collections.proximity.platform.plugins.module_utils.convergence import Session
 from ansible_collections.proximity.platform.plugins.module_utils.fleets import DesiredJob
 from ansible_collections.proximity.platform.plugins.module_utils.model import Controller
-from ansible_collections.proximity.platform.plugins.module_utils.module import JOB
+from ansible_collections.proximity.platform.plugins.module_utils.nouns.job import JOB
+from ansible_collections.proximity.platform.plugins.module_utils.session import Session
 from ansible_collections.proximity.platform.plugins.modules import proximity_job
 from integration.modules import Runner
 from integration.pve import Pve
@@ -26,10 +27,12 @@ def job(connection: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypa
 
 
 def _become(monkeypatch: pytest.MonkeyPatch, who: str) -> None:
-    monkeypatch.setattr(module, "identify", lambda: Controller(f"{who}@{who}", f"{who}:1:1", who))
+    monkeypatch.setattr(nouns, "identify", lambda: Controller(f"{who}@{who}", f"{who}:1:1", who))
 
 
-def test_begun_and_ended(job: Runner, pve: Pve) -> None:
+def test_begun_and_ended(job: Runner, pve: Pve, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime.now(UTC)
+    monkeypatch.setattr(observer, "_now", lambda: now)  # a check tells until when a job would be begun if it were now
     begun = job.four_times()
     assert begun["job"]["ours"]
     assert begun["skipped_because"] == ""

@@ -1,6 +1,7 @@
 """5,000 guests on 16 nodes: quick to start from a file, quick to list, small.
 
-Measured is the CPU time of a process of its own: what else the machine does counts little.
+Measured is the CPU time of a process of its own, in multiples of what the same process takes to copy the seed ten times: neither what else
+the machine does counts, nor how fast it is.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from lab.client import Client
 from lab.fleet import fleet
 
 NODES, GUESTS = 16, 5000
-START_S, LIST_S, MEMORY_MB = 3.0, 0.1, 500
+START, LIST, MEMORY_MB = 10.0, 0.4, 500
 MEASURE = """
-import json, resource, sys, tempfile, time
+import copy, json, resource, sys, tempfile, time
 from pathlib import Path
 import lab
 from lab.dispatch import Request, answer
@@ -31,14 +32,21 @@ def cost(user):
     text = json.dumps(found.body, ensure_ascii=False, separators=(",", ":"))
     return time.thread_time() - began, text.count('"type":"lxc"')
 
+def copy_often():
+    began, given = time.process_time(), json.loads(Path(seed).read_text())
+    for _ in range(10):
+        copy.deepcopy(given)
+    return time.process_time() - began
+
 seed, load, saved = sys.argv[1:]
+copied = copy_often()
 with tempfile.TemporaryDirectory() as folder:
     server = lab.Lab(lab.Settings(Path(folder), (seed,), load=Path(load) if load else None))
-    started = time.process_time()
+    started = time.process_time() - copied
     costs = {user: [cost(user) for _ in range(8)] for user in ("root@pam!test", "proximity@pve!demo")}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     server.save(Path(saved))
-print(json.dumps({"start_s": started, "costs": costs, "memory_mb": peak}))
+print(json.dumps({"copied_s": (copied + copy_often()) / 2, "start_s": started, "costs": costs, "memory_mb": peak}))
 """
 
 
@@ -60,10 +68,11 @@ def test_thousands_of_guests(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         told = ", ".join(f"{took * 1000:.0f} ms for {user}" for user, took in costs.items())
         with capsys.disabled():
             print(f"\n{GUESTS} guests from {start}: {found['start_s']:.2f} s, {found['memory_mb']:.0f} MB; GET /cluster/resources {told}")
+            print(f"{found['copied_s']:.2f} s to copy the seed ten times")
         assert {count for runs in found["costs"].values() for _, count in runs} == {GUESTS}
-        assert found["start_s"] < START_S
+        assert found["start_s"] / found["copied_s"] < START
         assert found["memory_mb"] < MEMORY_MB
-        assert max(costs.values()) < LIST_S
+        assert max(costs.values()) / found["copied_s"] < LIST
 
 
 def test_a_fleets_guests_are_as_its_seed_says(tmp_path: Path) -> None:
