@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/tests
+# Bytecode that is not kept is made anew by each of the thousands of Pythons of a test run.
+unexport PYTHONDONTWRITEBYTECODE
 SEED ?= demo
 GUESTS ?= auto
 
