@@ -139,9 +139,9 @@ def _same(moments: Sequence[Moment], others: Sequence[Moment]) -> int:
     return next(number for number, (one, two) in enumerate(pairs) if (one.task, one.name, one.wrote) != (two.task, two.name, two.wrote)) - 1
 
 
-def without_commands() -> list[str]:
-    """Jobs that never enter a guest."""
-    return [name for name, journals in _all_rehearsals().items() if not any(journals)]
+def count_commands() -> dict[str, int]:
+    """How often each job goes into guests."""
+    return {name: max(map(len, journals)) for name, journals in _all_rehearsals().items()}
 
 
 @cache

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import marshal
 import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -39,6 +41,7 @@ PLUGINS = {
     loader.inventory_loader: ("host_list", "auto", "yaml", "ini", "constructed"),
     loader.filter_loader: (f"{OURS}.stack", f"{OURS}.dotenv"),
 }
+MODULES = ("proximity_app",)
 PAYLOAD = b"_ansiballz_main("
 
 Outcome = tuple[int, bytes, bytes]
@@ -53,7 +56,16 @@ def load_plugins() -> None:
             assert found.object, f"there is no plugin {name}"
     for kind in (loader.filter_loader, loader.test_loader):
         list(kind.all())
+    for kind in (loader.connection_loader, loader.shell_loader, loader.become_loader):
+        list(kind.all(class_only=True))  # each run looks at all of these
     ansible.cli.init_plugin_loader = lambda *_places: None
+
+
+def load_our_modules() -> None:
+    """What modules that run on the controller import; a module itself is run anew each time."""
+    for name in MODULES:
+        importlib.import_module(f"ansible_collections.{OURS}.plugins.modules.{name}")
+        del sys.modules[f"ansible_collections.{OURS}.plugins.modules.{name}"]
 
 
 def keep_compiled_templates() -> None:

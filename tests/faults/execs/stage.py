@@ -26,6 +26,7 @@ def main() -> None:
     from faults.execs import savings
 
     savings.load_plugins()
+    savings.load_our_modules()
     savings.keep_compiled_templates()
     savings.fork_modules()
     savings.tell_tasks()

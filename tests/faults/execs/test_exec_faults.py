@@ -9,7 +9,7 @@ import pytest
 from faults.afterwards import failure_is_told, is_recorded
 from faults.choice import chosen
 from faults.execs.jobs import JOBS, Job
-from faults.execs.moments import Case, enumerate_cases, without_commands
+from faults.execs.moments import Case, count_commands, enumerate_cases
 from faults.execs.runs import Before, converges, nothing_at_all_is_lost
 from faults.execs.site import Played, Site, place
 from faults.world import apps, calm_down
@@ -19,7 +19,8 @@ if hindrance := lab.light.hindrance():
     pytest.skip(hindrance, allow_module_level=True)
 
 RIDDEN_OUT = ("refused", "turned-away", "slow", "moved")
-NEVER_ENTER = ["start", "stop", "restart", "move", "remove"]
+BUDGET = {"deploy": 17, "update": 17, "rollback": 20, "rollback to a backup": 20, "clone": 14, "clone with new secrets": 17}
+NEVER_ENTER = ("start", "stop", "restart", "move", "remove")
 
 
 @pytest.mark.parametrize("case", chosen(enumerate_cases(), few=8), ids=lambda case: case.id)
@@ -58,6 +59,12 @@ def where_it_is(site: Site, job: Job, case: Case) -> Job:
     return replace(job, deed=replace(job.deed, node=moved[0].node)) if moved else job
 
 
-def test_jobs_that_never_enter_a_guest() -> None:
-    """Faults of the way into guests cannot strike them; those of the API do in `test_faults`."""
-    assert without_commands() == NEVER_ENTER
+def test_jobs_stay_within_their_budget_of_round_trips() -> None:
+    """Some never enter a guest: faults of the way there cannot strike them; those of the API do in `test_faults`."""
+    assert count_commands() == BUDGET | dict.fromkeys(NEVER_ENTER, 0)
+
+
+def test_a_deployment_that_changes_nothing_enters_no_guest() -> None:
+    with place().site("settled") as site:
+        played = site.play(JOBS["deploy"])
+        assert (played.failure, played.changed, [str(each.task) for each in site.door.heard]) == ("", 0, [])
