@@ -20,16 +20,17 @@ from ansible_collections.proximity.platform.plugins.module_utils.backing import 
 from ansible_collections.proximity.platform.plugins.module_utils.backup_arguments import hooked_arguments
 from ansible_collections.proximity.platform.plugins.module_utils.backup_spec import desired_backup
 from ansible_collections.proximity.platform.plugins.module_utils.backups import DesiredBackup
-from ansible_collections.proximity.platform.plugins.module_utils.convergence import Session
 from ansible_collections.proximity.platform.plugins.module_utils.errors import ProximityError, SpecError
-from ansible_collections.proximity.platform.plugins.module_utils.executor import Log
+from ansible_collections.proximity.platform.plugins.module_utils.log import Log
 from ansible_collections.proximity.platform.plugins.module_utils.model import Live, Observed
-from ansible_collections.proximity.platform.plugins.module_utils.module import BACKUP, answer
+from ansible_collections.proximity.platform.plugins.module_utils.nouns import answer
+from ansible_collections.proximity.platform.plugins.module_utils.nouns.backup import BACKUP
 from ansible_collections.proximity.platform.plugins.module_utils.planner.backups import without_force
 from ansible_collections.proximity.platform.plugins.module_utils.planner.facts import observed_config
 from ansible_collections.proximity.platform.plugins.module_utils.planner.records import address_of
 from ansible_collections.proximity.platform.plugins.module_utils.plans import AppPlan
 from ansible_collections.proximity.platform.plugins.module_utils.resources.guests import observe_live
+from ansible_collections.proximity.platform.plugins.module_utils.session import Session
 from ansible_collections.proximity.platform.plugins.plugin_utils.backup_declarations import (
     Entries,
     declared_backup,

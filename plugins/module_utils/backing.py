@@ -15,7 +15,6 @@ from typing import Any
 from .archives import Archive
 from .backups import DesiredBackup, Restoring
 from .controller import run_is_left_over
-from .convergence import Session
 from .desired import DesiredApp
 from .errors import LeaseHeld, NotConverged, OutcomeUnknown, ProximityError, StateMoved, StepFailed, TaskError
 from .executor import Progress, an_address_comes, await_address, execute, sentence
@@ -28,6 +27,7 @@ from .planner.restore import plan_return
 from .planner.safety_backups import find_safety
 from .planner.shelves import UnderWay
 from .plans import AppPlan, Step
+from .session import Session
 
 ROUNDS = 6
 AFTERWARDS = frozenset({("start", "guest"), ("delete", "rescue")})

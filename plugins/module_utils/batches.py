@@ -12,7 +12,6 @@ from typing import Any
 
 from .backing import every_archive, look_at_backups, settle_backups
 from .backups import DesiredBackup, DesiredBackups, Member
-from .convergence import Session
 from .errors import StateMoved
 from .model import Fact, Observed
 from .observer import nothing_observed, observe
@@ -20,6 +19,7 @@ from .planner.backups import without_force
 from .planner.facts import CLUSTER
 from .planner.policies import MADE_BY_OTHERS, RUNNING, UNCOVERED, DuePlan, newest_of, oldest_first, plan_backups
 from .plans import AppPlan, Plan
+from .session import Session
 from .settling import Settled, look_patiently, settle_alone
 
 CLUSTER_FRESH_S = 30

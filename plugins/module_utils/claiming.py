@@ -10,13 +10,13 @@ from functools import partial
 from typing import Any
 
 from .controller import run_is_left_over
-from .convergence import Session
 from .desired import Desired
 from .errors import LeaseHeld, NotConverged, OutcomeUnknown, ProximityError, StateMoved, StepFailed
 from .executor import Progress, execute, sentence
 from .model import Observed
 from .observer import nothing_observed, observe
 from .plans import AppPlan, Plan, Step
+from .session import Session
 
 PATIENCE_S = 120
 """How long others may be faster. Proxmox keeps one digest for all mappings, so that any two writers meet."""

@@ -5,53 +5,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
-from .api import Client
 from .controller import run_is_left_over
 from .desired import DesiredApp, Report
 from .errors import LeaseHeld, NotConverged, OutcomeUnknown, ProximityError, SourceHeld, StateMoved, StepFailed, Timeout
-from .executor import Log, Progress, an_address_comes, await_address, execute, sentence
-from .model import Controller, Observed
-from .observer import Planner, nothing_observed, observe
+from .executor import Progress, an_address_comes, await_address, execute, sentence
+from .model import Observed
 from .planner.apps import plan_apps, plan_cleanup, plan_failure
 from .planner.effects import apply_plan
 from .planner.facts import live_fact, observed_config
 from .plans import AppPlan, Step
+from .session import Session
 
 ROUNDS = 5
-LONGEST_PAUSE_S = 0.5
 LEFT_OVER_S = 120
 MADE = frozenset({("create", "guest"), ("clone", "guest")})
 POWERED = frozenset({"create", "start", "restart", "move"})
 DISPENSABLE = frozenset({("delete", "snapshot"), ("delete", "safety-backup"), ("delete", "rescue")})
 """Steps of tidying up: where one fails, the rest is done all the same."""
-
-
-@dataclass(frozen=True)
-class Session:
-    """One run of a module against one cluster."""
-
-    client: Client
-    controller: Controller
-    log: Log = field(default_factory=Log)
-
-    def look(self, planner: Planner, hidden: Collection[int] = (), rounds: int = ROUNDS, moved: bool = False) -> tuple[AppPlan, Observed]:
-        """Observe from scratch and plan one app; again when the cluster moved under our eyes."""
-        try:
-            plan, observed = observe(self.client, planner, nothing_observed(self.controller, frozenset(hidden), moved))
-        except StateMoved as gone:
-            if rounds == 1:
-                raise
-            self.log.add("warning", "observe", f"{gone}. Looking again.")
-            self.pause()
-            return self.look(planner, hidden, rounds - 1, moved=True)
-        return plan.apps[0], observed
-
-    def pause(self) -> None:
-        """Let whoever else is at it get ahead, and not in step with us."""
-        self.client.clock.sleep(self.client.clock.random() * LONGEST_PAUSE_S)
 
 
 def look_at(session: Session, app: DesiredApp, hidden: Collection[int] = ()) -> tuple[AppPlan, Observed]:

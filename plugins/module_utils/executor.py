@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 
 from .api import Client
 from .deeds import Deed, Task
@@ -18,10 +17,10 @@ from .deeds.slots import SLOT_DEEDS
 from .deeds.snapshots import SNAPSHOT_DEEDS
 from .desired import Desired, DesiredApp
 from .errors import ApiError, ProximityError, TaskError, Timeout
+from .log import Log
 from .model import GuestConfig, Live
 from .plans import AppPlan, Step
 from .resources import guests
-from .wire.times import format_time
 
 DEEDS: dict[tuple[str, str], Deed] = {
     **ARCHIVE_DEEDS,
@@ -32,16 +31,6 @@ DEEDS: dict[tuple[str, str], Deed] = {
     **SLOT_DEEDS,
     **SNAPSHOT_DEEDS,
 }
-
-
-@dataclass
-class Log:
-    """What happened, for people: a list of time, level, step and message."""
-
-    lines: list[dict[str, str]] = field(default_factory=list)
-
-    def add(self, level: str, step: str, message: str) -> None:
-        self.lines.append({"time": format_time(datetime.now(UTC)), "level": level, "step": step, "message": message})
 
 
 @dataclass(frozen=True)

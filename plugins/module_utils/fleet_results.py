@@ -22,8 +22,6 @@ from .results import describe_app, diff_of, failure_data, plain, step_data
 from .settling import Settled
 from .wire.times import format_time
 
-SHOWN_FAILURES = 10
-
 
 def describe_fleet(wish: DesiredFleet, plan: Plan, observed: Observed) -> dict[str, Any]:
     """Every app like the `app` of proximity_app, with what was done for it; and which of them have work left in their containers."""
@@ -40,17 +38,6 @@ def describe_fleet(wish: DesiredFleet, plan: Plan, observed: Observed) -> dict[s
             "converge": sum(row["converge"] and not row["failed"] for row in rows),
         },
     }
-
-
-def told_failures(plans: Iterable[AppPlan]) -> str:
-    """One sentence about all that failed; empty when nothing did."""
-    plans = list(plans)
-    failed = [each for each in plans if each.refusal]
-    if not failed:
-        return ""
-    more = f" And {len(failed) - SHOWN_FAILURES} more, see apps." if len(failed) > SHOWN_FAILURES else ""
-    told = " ".join(f"{each.name} - {each.refusal}" for each in failed[:SHOWN_FAILURES])
-    return f"{len(failed)} of {len(plans)} failed. {told}{more}"
 
 
 def describe_reconciliation(wish: DesiredReconciliation, plan: Plan, observed: Observed) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from .wire.notes import record_data
 from .wire.times import format_time
 
 SHOWN_OF_RECORD = ("status", "revision", "wanted", "failed", "step", "error", "owner", "entry_version", "catalog")
+SHOWN_FAILURES = 10
 
 
 def step_data(step: Step) -> dict[str, Any]:
@@ -58,6 +59,17 @@ def failure_data(error: Exception) -> dict[str, Any]:
     if isinstance(cause := error.__cause__, TaskError):
         data["task"] = {"upid": cause.upid, "exitstatus": cause.exitstatus, "log": list(cause.log)}
     return data
+
+
+def told_failures(plans: Iterable[AppPlan]) -> str:
+    """One sentence about all that failed; empty when nothing did."""
+    plans = list(plans)
+    failed = [each for each in plans if each.refusal]
+    if not failed:
+        return ""
+    more = f" And {len(failed) - SHOWN_FAILURES} more, see apps." if len(failed) > SHOWN_FAILURES else ""
+    told = " ".join(f"{each.name} - {each.refusal}" for each in failed[:SHOWN_FAILURES])
+    return f"{len(failed)} of {len(plans)} failed. {told}{more}"
 
 
 def describe_app(app: DesiredApp, plan: AppPlan, observed: Observed) -> dict[str, Any]:

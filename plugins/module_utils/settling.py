@@ -12,11 +12,11 @@ from typing import Any
 
 from .claiming import settle_claims
 from .controller import run_is_left_over
-from .convergence import LEFT_OVER_S, Session, converge, look_at
+from .convergence import LEFT_OVER_S, converge, look_at
 from .desired import DesiredApp
 from .errors import LeaseHeld, ProximityError, StateMoved
-from .executor import Log
 from .fleets import DesiredFleet, DesiredReconciliation, DesiredTidiness
+from .log import Log
 from .model import Fact, FactsNeeded, Observed
 from .observer import nothing_observed, observe
 from .planner.facts import CLUSTER
@@ -24,6 +24,7 @@ from .planner.findings import Finding
 from .planner.fleet import plan_fleet
 from .planner.janitor import plan_tidiness
 from .plans import AppPlan, Plan
+from .session import Session
 
 ROUNDS = 5
 

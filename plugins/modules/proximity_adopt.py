@@ -163,7 +163,8 @@ calls:
 """
 
 from ansible_collections.proximity.platform.plugins.module_utils.claim_spec import desired_adoption
-from ansible_collections.proximity.platform.plugins.module_utils.module import ADOPTION, run
+from ansible_collections.proximity.platform.plugins.module_utils.nouns import run
+from ansible_collections.proximity.platform.plugins.module_utils.nouns.adoption import ADOPTION
 
 STR = {"type": "str"}
 INT = {"type": "int"}

@@ -499,7 +499,8 @@ task:
 """
 
 from ansible_collections.proximity.platform.plugins.module_utils.app_arguments import app_arguments
-from ansible_collections.proximity.platform.plugins.module_utils.module import run
+from ansible_collections.proximity.platform.plugins.module_utils.nouns import run
+from ansible_collections.proximity.platform.plugins.module_utils.nouns.app import APP
 from ansible_collections.proximity.platform.plugins.module_utils.spec import desired_app
 
 
@@ -509,7 +510,7 @@ def argument_spec():
 
 
 def main():
-    run(argument_spec(), desired_app)
+    run(argument_spec(), desired_app, APP)
 
 
 if __name__ == "__main__":

@@ -152,7 +152,8 @@ calls:
 """
 
 from ansible_collections.proximity.platform.plugins.module_utils.fleet_spec import desired_fleet
-from ansible_collections.proximity.platform.plugins.module_utils.module import FLEET, run
+from ansible_collections.proximity.platform.plugins.module_utils.nouns import run
+from ansible_collections.proximity.platform.plugins.module_utils.nouns.fleet import FLEET
 
 MANY = {"type": "list", "elements": "dict", "default": []}
 NAMED = {"type": "dict", "default": {}}

@@ -354,7 +354,8 @@ calls:
 """
 
 from ansible_collections.proximity.platform.plugins.module_utils.backup_spec import desired_backup
-from ansible_collections.proximity.platform.plugins.module_utils.module import BACKUP, run
+from ansible_collections.proximity.platform.plugins.module_utils.nouns import run
+from ansible_collections.proximity.platform.plugins.module_utils.nouns.backup import BACKUP
 
 STR = {"type": "str"}
 INT = {"type": "int"}

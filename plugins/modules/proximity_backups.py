@@ -229,7 +229,8 @@ calls:
 
 from ansible_collections.proximity.platform.plugins.module_utils.backup_arguments import member_arguments
 from ansible_collections.proximity.platform.plugins.module_utils.batch_spec import desired_backups
-from ansible_collections.proximity.platform.plugins.module_utils.module import BATCH, run_on_clusters
+from ansible_collections.proximity.platform.plugins.module_utils.nouns import run_on_clusters
+from ansible_collections.proximity.platform.plugins.module_utils.nouns.batch import BATCH
 
 MANY = {"type": "list", "elements": "dict", "default": []}
 

@@ -138,7 +138,8 @@ calls:
 """
 
 from ansible_collections.proximity.platform.plugins.module_utils.fleet_spec import desired_tidiness
-from ansible_collections.proximity.platform.plugins.module_utils.module import TIDINESS, run
+from ansible_collections.proximity.platform.plugins.module_utils.nouns import run
+from ansible_collections.proximity.platform.plugins.module_utils.nouns.tidiness import TIDINESS
 
 STR = {"type": "str"}
 INT = {"type": "int"}

@@ -90,7 +90,8 @@ calls:
 """
 
 from ansible_collections.proximity.platform.plugins.module_utils.fleet_spec import desired_job
-from ansible_collections.proximity.platform.plugins.module_utils.module import JOB, run
+from ansible_collections.proximity.platform.plugins.module_utils.nouns import run
+from ansible_collections.proximity.platform.plugins.module_utils.nouns.job import JOB
 
 
 def argument_spec():

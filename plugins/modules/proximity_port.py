@@ -133,7 +133,8 @@ calls:
 """
 
 from ansible_collections.proximity.platform.plugins.module_utils.claim_spec import desired_port
-from ansible_collections.proximity.platform.plugins.module_utils.module import PORT, run
+from ansible_collections.proximity.platform.plugins.module_utils.nouns import run
+from ansible_collections.proximity.platform.plugins.module_utils.nouns.port import PORT
 
 STR = {"type": "str"}
 INT = {"type": "int"}

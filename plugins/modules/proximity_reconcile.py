@@ -167,7 +167,8 @@ calls:
 """
 
 from ansible_collections.proximity.platform.plugins.module_utils.fleet_spec import desired_reconciliation
-from ansible_collections.proximity.platform.plugins.module_utils.module import RECONCILIATION, run
+from ansible_collections.proximity.platform.plugins.module_utils.nouns import run
+from ansible_collections.proximity.platform.plugins.module_utils.nouns.reconciliation import RECONCILIATION
 
 MANY = {"type": "list", "elements": "dict", "default": []}
 NAMED = {"type": "dict", "default": {}}

@@ -22,9 +22,9 @@ import yaml
 from ansible_collections.proximity.platform.plugins.module_utils.api import Client
 from ansible_collections.proximity.platform.plugins.module_utils.arguments import connection_arguments, connection_of
 from ansible_collections.proximity.platform.plugins.module_utils.controller import identify
-from ansible_collections.proximity.platform.plugins.module_utils.convergence import Session
 from ansible_collections.proximity.platform.plugins.module_utils.fleet_spec import desired_fleet
-from ansible_collections.proximity.platform.plugins.module_utils.module import FLEET
+from ansible_collections.proximity.platform.plugins.module_utils.nouns.fleet import FLEET
+from ansible_collections.proximity.platform.plugins.module_utils.session import Session
 from integration.definition import DEFINITION
 from integration.fleet import grow_fleet
 from integration.planting import plant_app

@@ -15,9 +15,9 @@ from ansible_collections.proximity.platform.plugins.module_utils.api import Clie
 from ansible_collections.proximity.platform.plugins.module_utils.arguments import connection_arguments, connection_of
 from ansible_collections.proximity.platform.plugins.module_utils.claim_spec import desired_port
 from ansible_collections.proximity.platform.plugins.module_utils.controller import identify
-from ansible_collections.proximity.platform.plugins.module_utils.convergence import Session
 from ansible_collections.proximity.platform.plugins.module_utils.errors import ProximityError
-from ansible_collections.proximity.platform.plugins.module_utils.module import PORT
+from ansible_collections.proximity.platform.plugins.module_utils.nouns.port import PORT
+from ansible_collections.proximity.platform.plugins.module_utils.session import Session
 
 
 def _carry_out(session: Session, **params: Any) -> int | None:

@@ -14,11 +14,12 @@ from ansible_collections.proximity.platform.plugins.module_utils.api import Clie
 from ansible_collections.proximity.platform.plugins.module_utils.app_arguments import complete_app
 from ansible_collections.proximity.platform.plugins.module_utils.arguments import connection_arguments, connection_of
 from ansible_collections.proximity.platform.plugins.module_utils.controller import identify
-from ansible_collections.proximity.platform.plugins.module_utils.convergence import Session
 from ansible_collections.proximity.platform.plugins.module_utils.errors import ProximityError
 from ansible_collections.proximity.platform.plugins.module_utils.fleet_spec import desired_fleet
-from ansible_collections.proximity.platform.plugins.module_utils.module import APP, FLEET
+from ansible_collections.proximity.platform.plugins.module_utils.nouns.app import APP
+from ansible_collections.proximity.platform.plugins.module_utils.nouns.fleet import FLEET
 from ansible_collections.proximity.platform.plugins.module_utils.plans import Plan
+from ansible_collections.proximity.platform.plugins.module_utils.session import Session
 from ansible_collections.proximity.platform.plugins.module_utils.spec import desired_app
 
 LIMIT_S = 90
