@@ -41,6 +41,28 @@ def test_a_trial_that_does_not_come_about_is_no_verdict(lab: labs.Lab, play: Pla
     assert "verdict" not in backups(lab)[0].notes
 
 
+@pytest.mark.parametrize(
+    ("fault", "what"),
+    [
+        ("500", {"method": "POST", "path": "/nodes/pve1/lxc", "reason": "storage 'local-lxc' is not online"}),
+        ("task-fails", {"type": "vzrestore", "text": "No space left on device", "at": "work"}),
+        ("task-fails", {"type": "vzrestore", "text": "interrupted by signal", "at": "work"}),
+    ],
+    ids=["refused", "full", "stopped"],
+)
+def test_what_befalls_a_trial_while_it_is_restored_is_no_verdict(lab: labs.Lab, play: Play, fault: str, what: dict[str, str]) -> None:
+    names = grow(lab, 1)
+    assert play(names).returncode == 0
+    lab.fault(fault, **what)
+    done = play(names, playbook="verify_backups")
+    said = " ".join(done.stdout.split()).replace("''", "'")
+    assert done.returncode == 2 and "of app app-0 could not be tried, at 'Restore the backup beside the app'" in said, done.stdout[-3000:]
+    assert (what.get("reason") or what["text"]) in said
+    assert "verdict" not in backups(lab)[0].notes
+    with lab.cluster.lock:
+        assert sorted(lab.cluster.guests) == [8100], "what was half restored is gone"
+
+
 def test_an_app_that_a_killed_rebuild_has_not_proven_is_proven(lab: labs.Lab, pve: Pve, play: Play) -> None:
     names = grow(lab, 2)
     assert play(names).returncode == 0
