@@ -16,7 +16,7 @@ import lab as labs
 import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.common import warnings as module_warnings
-from ansible_collections.proximity.platform.plugins.module_utils import controller, module
+from ansible_collections.proximity.platform.plugins.module_utils import controller, module, nouns
 from ansible_collections.proximity.platform.plugins.module_utils.api import Client, Clock, Connection
 from ansible_collections.proximity.platform.plugins.module_utils.model import Controller
 from ansible_collections.proximity.platform.plugins.modules import proximity_app
@@ -73,9 +73,10 @@ class Play:
         patch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
         if hasattr(module_warnings, "_internal"):
             patch.setattr(module_warnings._internal, "is_controller", False)
-        patch.setattr(module, "Client", self._client)
+        for place in (module, nouns):
+            patch.setattr(place, "Client", self._client)
         own = controller.identify()
-        patch.setattr(module, "identify", lambda: Controller(own.holder, self._run or own.run, own.seed))
+        patch.setattr(nouns, "identify", lambda: Controller(own.holder, self._run or own.run, own.seed))
 
     def _client(self, connection: Connection, read_only: bool = False) -> Client:
         timeout_s = PATIENT_S if self.patient else IMPATIENT_S
