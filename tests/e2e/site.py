@@ -18,11 +18,11 @@ from typing import Any
 
 import requests
 import yaml
+from stage.playbooks import run_playbook
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
-PLAY_LIMIT_S = 420
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,13 @@ class Site:
 
     def play(self, playbook: str, apps: Mapping[str, Any], *args: str) -> Played:
         """Run a playbook of the collection over these apps (host name -> host variables) to its end."""
-        process = self.begin(playbook, apps, *args)
-        output, _ = process.communicate(timeout=PLAY_LIMIT_S)
-        return Played(process.returncode, output)
+        done = run_playbook(*self._words(playbook, apps, *args), merged=True, PATH=self.environment()["PATH"])
+        return Played(done.returncode, done.stdout)
 
     def begin(self, playbook: str, apps: Mapping[str, Any], *args: str) -> subprocess.Popen[str]:
-        command = [str(BIN / "ansible-playbook"), "-i", str(self.inventory(apps)), playbook, "-e", f"lab_file={self.env_file}", *args]
+        """The same in a process of its own, which goes on meanwhile."""
         return subprocess.Popen(
-            command,
+            [str(BIN / "ansible-playbook"), *self._words(playbook, apps, *args)],
             cwd=CHECKOUT,
             env=self.environment(),
             text=True,
@@ -75,6 +74,9 @@ class Site:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+    def _words(self, playbook: str, apps: Mapping[str, Any], *args: str) -> list[str]:
+        return ["-i", str(self.inventory(apps)), playbook, "-e", f"lab_file={self.env_file}", *args]
 
     def play_until(self, task: str, playbook: str, apps: Mapping[str, Any], *args: str) -> None:
         """Start a playbook and kill it, with all its processes and without warning, a moment after a task has begun."""

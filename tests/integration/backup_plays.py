@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import lab as labs
 import yaml
 from integration.fleet import plant_app, plant_nodes
 from integration.pve import Pve
+from stage.playbooks import run_playbook
 
 ROOT = Path(__file__).parents[2]
 NODES = 4
@@ -46,10 +45,7 @@ def play_in(lab: labs.Lab, folder: Path) -> Play:
         apps = names if isinstance(names, dict) else {name: {} for name in names}
         groups = {"proximity_apps": apps, "proximity_clusters": {"home": {}}}
         hosts.write_text(yaml.safe_dump({group: {"hosts": members, "vars": variables} for group, members in groups.items()}))
-        environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-        environment.pop("PYTHONPATH", None)
-        words = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(hosts), f"playbooks/{playbook}.yml", *options]
-        return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1500, check=False)
+        return run_playbook("-i", str(hosts), f"playbooks/{playbook}.yml", *options)
 
     return run
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import lab as labs
 import pytest
 import yaml
 from lab.seeding import plant_guest
+from stage.playbooks import run_playbook
 
 ROOT = Path(__file__).parents[2]
 Play = Callable[..., subprocess.CompletedProcess[str]]
@@ -54,8 +53,6 @@ def clusters(two: labs.Lab) -> dict[str, dict[str, Any]]:
 def play(clusters: dict[str, Any], tmp_path: Path) -> Play:
     """Run a playbook with the example's group variables over these clusters and apps, some of whose variables may be others."""
     shutil.copytree(ROOT / "inventories/example/group_vars", tmp_path / "group_vars")
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "PROXIMITY_API_RETRY_S": "0"}
-    environment.pop("PYTHONPATH", None)
 
     def run(name: str, *options: str, **changed: dict[str, Any]) -> subprocess.CompletedProcess[str]:
         hosts = {host: {**about, **changed.get(host, {})} for host, about in APPS.items()}
@@ -64,11 +61,8 @@ def play(clusters: dict[str, Any], tmp_path: Path) -> Play:
         hosts = {host: {**usual, **about} for host, about in hosts.items()}
         inventory = {"proximity_apps": {"hosts": hosts}, "proximity_clusters": {"hosts": sites}}
         (tmp_path / "hosts.yml").write_text(yaml.safe_dump(inventory))
-        words = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(tmp_path / "hosts.yml"), f"playbooks/{name}.yml"]
-        extra = ["-e", "proximity_api_retry_s=0"]
-        done = subprocess.run(
-            [*words, *options, *extra], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False
-        )
+        words = ["-i", str(tmp_path / "hosts.yml"), f"playbooks/{name}.yml", *options, "-e", "proximity_api_retry_s=0"]
+        done = run_playbook(*words, PROXIMITY_API_RETRY_S="0")
         done.stdout = " ".join((done.stdout + done.stderr).split())
         return done
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import lab as labs
 import pytest
 import yaml
 from integration.pve import Pve
+from stage.playbooks import run_playbook
 
 FAILED = re.compile(r"^fatal: \[([^\] ]+)[^\]]*\]: FAILED! => (\{.*\})$", re.MULTILINE)
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -54,17 +53,8 @@ def test_each_refusal_is_one_clear_sentence(lab: labs.Lab, pve: Pve, tmp_path: P
 
 def _failures(inventory: Path, arguments: list[str]) -> dict[str, str]:
     """The message of the first task that failed, by host."""
-    environment = {
-        **os.environ,
-        "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"),
-        "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
-        "ANSIBLE_CALLBACK_FORMAT_PRETTY": "0",
-        "ANSIBLE_NOCOLOR": "1",
-        "ANSIBLE_FORKS": "8",
-    }
-    playbook = Path(sys.executable).with_name("ansible-playbook")
-    command = [sys.executable, str(playbook), "-i", str(inventory), "playbooks/deploy.yml", *arguments]
-    done = subprocess.run(command, cwd=CHECKOUT, env=environment, text=True, capture_output=True, check=False)
+    told = {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_CALLBACK_FORMAT_PRETTY": "0"}
+    done = run_playbook("-i", str(inventory), "playbooks/deploy.yml", "--forks", "8", *arguments, **told)
     found: dict[str, str] = {}
     for host, result in FAILED.findall(done.stdout):
         found.setdefault(host, str(json.loads(result)["msg"]))

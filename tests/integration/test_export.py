@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from ansible_collections.proximity.platform.plugins.plugin_utils.catalog import 
 from integration.definition import DEFINITION
 from integration.planting import plant_app
 from integration.pve import Pve
+from stage.playbooks import run_playbook
 
 ROOT = Path(__file__).parents[2]
 SECRETS = {"pin": "hunter2 'and' \"more\" $", "EXTRA": "postgres://me:deep-secret@db/x"}
@@ -43,10 +42,7 @@ def play(tmp_path: Path) -> Play:
         (folder / "group_vars/proximity_apps.yml").write_text(yaml.safe_dump(of_cluster | inside | catalog))
         sources = ["-i", str(folder / "clusters.yml"), *(["-i", str(hosts)] if hosts else [])]
         given = [word for key, value in more.items() for word in ("-e", yaml.safe_dump({key: value}, default_flow_style=True, width=9999))]
-        environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-        environment.pop("PYTHONPATH", None)
-        words = [str(Path(sys.executable).with_name("ansible-playbook")), *sources, f"playbooks/{playbook}.yml", *options, *given]
-        return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280, check=False)
+        return run_playbook(*sources, f"playbooks/{playbook}.yml", *options, *given)
 
     return run
 

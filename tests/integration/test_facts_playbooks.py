@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +12,7 @@ import lab as labs
 import pytest
 import yaml
 from integration.fleet import plant_app
+from stage.playbooks import run_playbook
 
 ROOT = Path(__file__).parents[2]
 Play = Callable[..., subprocess.CompletedProcess[str]]
@@ -31,13 +30,9 @@ def play(lab: labs.Lab, tmp_path: Path) -> Play:
     apps = {"hosts": {"feeds": {"app_catalog_id": "miniflux", "app_resources": {"memory_mb": 700}}}, "vars": {"proximity_cluster": "home"}}
     hosts = tmp_path / "hosts.yml"
     hosts.write_text(yaml.safe_dump({"proximity_clusters": {"hosts": clusters}, "proximity_apps": apps}))
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-    environment.pop("PYTHONPATH", None)
 
     def run(name: str, *options: str) -> subprocess.CompletedProcess[str]:
-        words = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(hosts), f"playbooks/{name}.yml", *options]
-        extra = ["-e", "proximity_api_retry_s=0"]
-        return subprocess.run([*words, *extra], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        return run_playbook("-i", str(hosts), f"playbooks/{name}.yml", *options, "-e", "proximity_api_retry_s=0")
 
     return run
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +16,7 @@ import yaml
 from integration.definition import DEFINITION
 from integration.planting import ago, plant_app
 from integration.pve import Pve
+from stage.playbooks import run_playbook
 
 ROOT = Path(__file__).parents[2]
 Play = Callable[..., subprocess.CompletedProcess[str]]
@@ -42,12 +41,9 @@ def play(connection: dict[str, Any], tmp_path: Path) -> Play:
     apps: dict[str, Any] = {"one": {}, "two": {"app_resources": {"memory_mb": 300}}, "three": {"app_tags": ["blue"]}, "far": away}
     hosts = tmp_path / "hosts.yml"
     hosts.write_text(yaml.safe_dump({"proximity_clusters": {"hosts": {"home": about}}, "proximity_apps": {"hosts": apps, "vars": shared}}))
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-    environment.pop("PYTHONPATH", None)
 
     def run(name: str, *options: str) -> subprocess.CompletedProcess[str]:
-        words = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(hosts), f"playbooks/{name}.yml", *options]
-        return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200, check=False)
+        return run_playbook("-i", str(hosts), f"playbooks/{name}.yml", *options)
 
     return run
 

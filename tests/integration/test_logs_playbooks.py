@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ import pytest
 import yaml
 from integration.fleet import plant_app
 from lab.seeding import plant_guest
+from stage.playbooks import run_playbook
 
 ROOT = Path(__file__).parents[2]
 FALSE_SSH = """#!/bin/sh
@@ -42,10 +40,7 @@ def play(tmp_path: Path) -> Play:
     def run(playbook: str, app: str, variables: dict[str, Any], *options: str) -> str:
         variables = {"ansible_ssh_executable": str(ssh), **variables}
         hosts.write_text(yaml.safe_dump({"proximity_apps": {"hosts": {app: variables}}}))
-        environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "GUEST": str(tmp_path)}
-        environment.pop("PYTHONPATH", None)
-        words = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(hosts), f"playbooks/{playbook}.yml", *options]
-        done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        done = run_playbook("-i", str(hosts), f"playbooks/{playbook}.yml", *options, GUEST=str(tmp_path))
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import lab as labs
 import pytest
 import yaml
 from integration.fleet import plant_app
+from stage.playbooks import run_playbook
 
 ROOT = Path(__file__).parents[2]
 Play = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -35,12 +34,9 @@ def play(connection: dict[str, Any], tmp_path: Path) -> Play:
     apps = {"hosts": {"feeds": {}, "wiki": {}}}
     (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"proximity_clusters": {"hosts": {"home": {}}}, "proximity_apps": apps}))
     about = {f"PROXIMITY_{key if key.startswith('api_') else f'api_{key}'}".upper(): str(value) for key, value in connection.items()}
-    environment = {**os.environ, **about, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-    environment.pop("PYTHONPATH", None)
 
     def run(name: str, *options: str) -> subprocess.CompletedProcess[str]:
-        words = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(tmp_path / "hosts.yml"), f"playbooks/{name}.yml"]
-        done = subprocess.run([*words, *options], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        done = run_playbook("-i", str(tmp_path / "hosts.yml"), f"playbooks/{name}.yml", *options, **about)
         assert "[WARNING]" not in done.stderr + done.stdout, done.stdout + done.stderr
         return done
 

@@ -7,9 +7,6 @@ import json
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -32,6 +29,7 @@ from lab.light.roots import copy_tree
 from lab.light.runtime import LightRuntime, make_light
 from lab.light.strikes import DIES, Strike
 from lab.seeding import plant_guest
+from stage.runs import Ended, Stage, kill_all_of
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 PRELOAD = ("basic", "urls", "service", "facts.system.chroot")
@@ -52,62 +50,6 @@ class Played:
     killed: bool = False
 
 
-class Stage:
-    """The process on which runs of Ansible are forked; `tools` has the ssh that they call."""
-
-    def __init__(self, folder: Path, tools: Path) -> None:
-        self._output = folder / "output"
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
-            "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"),
-            "ANSIBLE_HOME": str(folder / "ansible"),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
-            "ANSIBLE_CALLBACK_FORMAT_PRETTY": "0",
-            "ANSIBLE_PIPELINING": "1",
-            "ANSIBLE_SSH_ARGS": "",
-            "ANSIBLE_SSH_EXECUTABLE": str(tools / "ssh"),
-            "PYTHONPATH": str(CHECKOUT / "tests"),
-        }
-        words = [sys.executable, "-m", "faults.execs.stage"]
-        self._process = subprocess.Popen(
-            words, cwd=CHECKOUT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        self._hear()
-
-    def close(self) -> None:
-        self._process.communicate()
-
-    def begin(self, words: list[str], environment: dict[str, str]) -> int:
-        """Its pid."""
-        assert self._process.stdin
-        order = {"words": words, "environment": environment, "output": str(self._output)}
-        self._process.stdin.write(f"{json.dumps(order)}\n")
-        self._process.stdin.flush()
-        return int(self._hear()["pid"])
-
-    def end(self, pid: int) -> Played:
-        """Wait until the run has ended; whoever loses patience ends it."""
-        status = None
-        try:
-            status = int(self._hear()["status"])
-        finally:
-            if status is None:
-                kill_all_of(pid)
-                self._hear()
-        output = self._output.read_text()
-        failures = [json.loads(told) for _host, told in FAILED.findall(output)] if status else []
-        failure = str(failures[-1]["msg"]) if failures else output[-2000:] if status else ""
-        return Played(status, failure, sum(map(int, CHANGED.findall(output))), output, status < 0)
-
-    def _hear(self) -> dict[str, Any]:
-        assert self._process.stdout
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the stage has ended: {self._process.communicate()[1]}")
-        return dict(json.loads(line))
-
-
 @dataclass
 class Site:
     lab: labs.Lab
@@ -121,9 +63,9 @@ class Site:
         (self.folder / "hosts.yml").write_text(yaml.safe_dump(self._inventory(job)))
         self.door.set(strike)
         words = ["-i", str(self.folder / "hosts.yml"), f"playbooks/{job.playbook}.yml", *job.words]
-        pid = self.stage.begin(words, {"LIGHT_DOOR": self.door.address})
+        pid = self.stage.begin(words, {"LIGHT_DOOR": self.door.address}, merged=True)
         with _killed_when_struck(pid, strike) if strike and strike.kind in DIES else nullcontext():
-            return self.stage.end(pid)
+            return _played(self.stage.end(pid))
 
     def _inventory(self, job: Job) -> dict[str, Any]:
         api = {f"proximity_{key if key.startswith('api') else f'api_{key}'}": value for key, value in connection_to(self.lab).items()}
@@ -137,6 +79,12 @@ class Site:
     def load(self, place: Path) -> None:
         copy_tree(place.with_suffix(".disks"), self.folder / "disks")
         self.lab.load(place.with_suffix(".json"))
+
+
+def _played(run: Ended) -> Played:
+    failures = [json.loads(told) for _host, told in FAILED.findall(run.output)] if run.status else []
+    failure = str(failures[-1]["msg"]) if failures else run.output[-2000:] if run.status else ""
+    return Played(run.status, failure, sum(map(int, CHANGED.findall(run.output))), run.output, run.status < 0)
 
 
 @contextmanager
@@ -158,25 +106,6 @@ def _killed_when_struck(pid: int, strike: Strike) -> Iterator[None]:
         watcher.join()
 
 
-def kill_all_of(pid: int) -> None:
-    for process in (pid, *_offspring(pid)):
-        with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-
-
-def _offspring(pid: int) -> list[int]:
-    """Workers have sessions of their own, so a process group is not all of a run."""
-    found = subprocess.run(["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout.split()
-    children: dict[int, list[int]] = {}
-    for child, parent in zip(map(int, found[::2]), map(int, found[1::2]), strict=True):
-        children.setdefault(parent, []).append(child)
-    every, todo = list[int](), [pid]
-    while todo:
-        todo = [child for parent in todo for child in children.get(parent, ())]
-        every += todo
-    return every
-
-
 class Place:
     """What a process of tests has once: a folder, a keeper and a stage; `shared` is for all processes of a run of the tests."""
 
@@ -188,7 +117,7 @@ class Place:
         self._users = (self.shared / "users.lock").open("w")
         fcntl.flock(self._users, fcntl.LOCK_SH)
         self.keeping = Keeping(self.folder, tuple(f"ansible.module_utils.{name}" for name in PRELOAD))
-        self.stage = Stage(self.folder, self.keeping.tools)
+        self.stage = Stage(self.folder, _environment(self.keeping.tools), hurried=True)
 
     def close(self) -> None:
         self.stage.close()
@@ -243,6 +172,20 @@ class Place:
                 yield False
                 return
             yield True
+
+
+def _environment(tools: Path) -> dict[str, str]:
+    """`tools` has the ssh that runs call."""
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
+        "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"),
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+        "ANSIBLE_CALLBACK_FORMAT_PRETTY": "0",
+        "ANSIBLE_PIPELINING": "1",
+        "ANSIBLE_SSH_ARGS": "",
+        "ANSIBLE_SSH_EXECUTABLE": str(tools / "ssh"),
+    }
 
 
 def _make_states(site: Site, shared: Path) -> None:

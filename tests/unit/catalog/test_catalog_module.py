@@ -18,6 +18,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.proximity.platform.plugins.action.proximity_catalog import ARGUMENTS, RULES
 from ansible_collections.proximity.platform.plugins.modules import proximity_catalog
 from ansible_collections.proximity.platform.plugins.plugin_utils.catalog import OWN, inspect_entry
+from stage.playbooks import run_playbook
 from unit.catalog.small_registry import SmallRegistry, small_registry
 from unit.test_modules import _facts_of_docs, _facts_of_spec
 
@@ -26,19 +27,17 @@ BIN = Path(sys.executable).parent
 OLDER = Path(__file__).parent / "older"
 
 
-def ansible(program: str, *words: str) -> tuple[int, str]:
+def task(*words: str, **arguments: Any) -> tuple[int, str]:
     environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
-    command = [str(BIN / program), "-i", "localhost,", *words]
+    call = ["-m", "proximity.platform.proximity_catalog", "-a", json.dumps(arguments)]
+    command = [str(BIN / "ansible"), "-i", "localhost,", "localhost", *call, *words]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
-def task(*words: str, **arguments: Any) -> tuple[int, str]:
-    return ansible("ansible", "localhost", "-m", "proximity.platform.proximity_catalog", "-a", json.dumps(arguments), *words)
-
-
 def play(name: str, **variables: Any) -> tuple[int, str]:
-    return ansible("ansible-playbook", f"playbooks/catalog_{name}.yml", "-e", json.dumps(variables))
+    done = run_playbook("-i", "localhost,", f"playbooks/catalog_{name}.yml", "-e", json.dumps(variables))
+    return done.returncode, done.stdout + done.stderr
 
 
 class TestDocumentation:

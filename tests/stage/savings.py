@@ -41,7 +41,7 @@ PLUGINS = {
     loader.inventory_loader: ("host_list", "auto", "yaml", "ini", "constructed"),
     loader.filter_loader: (f"{OURS}.stack", f"{OURS}.dotenv"),
 }
-MODULES = ("proximity_app",)
+MODULES = tuple(f"proximity_{name}" for name in ("app", "apps", "backup", "backups", "facts", "janitor", "job", "moves", "reconcile"))
 PAYLOAD = b"_ansiballz_main("
 
 Outcome = tuple[int, bytes, bytes]

@@ -1,7 +1,7 @@
-"""Where `ansible-playbook` runs: a process that has imported it forks each run, and waits of a run are shorter.
+"""Where `ansible-playbook` runs: a process that has imported it forks each run; `--hurried`: waits of a run are shorter.
 
-`python -m faults.execs.stage` reads a line of JSON for each run: {"words": [...], "environment": {...}, "output": FILE}; it answers with
-the run's pid, and when the run has ended with its exit status.
+`python -m stage [--hurried]` reads a line of JSON for each run: {"words": [...], "environment": {...}, "output": FILE, "errors": FILE}; it
+answers with the run's pid, and when the run has ended with its exit status.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ import gc
 import json
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-SPEED = 20.0
-"""Whoever waits, for an app to answer or before another attempt, loses so many times less."""
-WAITED_FOR_S = 0.1
+from stage.hurry import hurry
+
 NAME = b"ansible-playbook\0"
 
 
 def main() -> None:
-    hurry()
+    os.environ.pop("PYTHONPATH", None)  # which led here, and nobody else
+    if "--hurried" in sys.argv:
+        hurry()
     from ansible.cli import playbook
-    from faults.execs import savings
+    from stage import savings
 
     savings.load_plugins()
     savings.load_our_modules()
@@ -45,10 +45,9 @@ def _run(playbook: Any, order: dict[str, Any]) -> NoReturn:
     status: object = 250
     try:
         os.setsid()
-        with Path(os.devnull).open("rb") as nothing, Path(order["output"]).open("wb") as output:
-            os.dup2(nothing.fileno(), 0)
-            os.dup2(output.fileno(), 1)
-            os.dup2(output.fileno(), 2)
+        for number, (file, mode) in enumerate(((os.devnull, "rb"), (order["output"], "ab"), (order["errors"], "ab"))):
+            with Path(file).open(mode) as stream:
+                os.dup2(stream.fileno(), number)
         be_called(NAME)
         os.environ.update(order["environment"])
         sys.argv = ["ansible-playbook", *order["words"]]
@@ -68,19 +67,6 @@ def be_called(name: bytes) -> None:
     with Path("/proc/self/mem").open("r+b", buffering=0) as memory:
         memory.seek(start)
         memory.write(name.ljust(end - start, b"\0")[: end - start])
-
-
-def hurry() -> None:
-    """The time that everybody is told goes on as if waits had not been shorter."""
-    sleep, now, skipped = time.sleep, time.monotonic, [0.0]
-
-    def sleep_less(seconds: float) -> None:
-        less = seconds / SPEED if seconds >= WAITED_FOR_S else seconds
-        sleep(less)
-        skipped[0] += seconds - less
-
-    time.sleep = sleep_less  # type: ignore[assignment]
-    time.monotonic = lambda: now() + skipped[0]
 
 
 if __name__ == "__main__":
