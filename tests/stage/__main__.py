@@ -29,6 +29,7 @@ def main() -> None:
     savings.load_our_modules()
     savings.keep_compiled_templates()
     savings.fork_modules()
+    savings.look_less_often()
     savings.tell_tasks()
     gc.collect()
     gc.freeze()  # what a collection does not look at need not be copied for a fork
