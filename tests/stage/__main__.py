@@ -23,12 +23,16 @@ def main() -> None:
     if "--hurried" in sys.argv:
         hurry()
     from ansible.cli import playbook
+    from ansible.release import __version__ as core
     from stage import savings
 
     savings.load_plugins()
     savings.load_our_modules()
-    savings.keep_compiled_templates()
-    savings.fork_modules()
+    if tuple(map(int, core.split(".")[:2])) >= (2, 19):
+        from stage import newer
+
+        newer.keep_compiled_templates()
+        newer.fork_modules()
     savings.look_less_often()
     savings.tell_tasks()
     gc.collect()

@@ -10,13 +10,10 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from ansible.release import __version__ as core
 from stage.runs import Stage
 
 ROOT = Path(__file__).parents[2]
 ANSIBLE_PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
-STAGED = tuple(map(int, core.split(".")[:2])) >= (2, 19)
-"""On older cores each run is a process of its own from the start."""
 LIMIT_S = 1500
 USUAL = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
 
@@ -28,7 +25,7 @@ def run_playbook(*words: str, merged: bool = False, **environment: str) -> subpr
     imported, it is started.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_") and name != "PYTHONPATH"}
-    if STAGED and not any(name.startswith("ANSIBLE_") for name in environment):
+    if not any(name.startswith("ANSIBLE_") for name in environment):
         ended = _stage().end(_stage().begin(words, kept | environment, merged))
         return subprocess.CompletedProcess(words, ended.status, ended.output, ended.errors)
     command, given = [ANSIBLE_PLAYBOOK, *words], kept | USUAL | environment
