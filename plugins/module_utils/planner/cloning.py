@@ -14,6 +14,7 @@ from . import facts
 from .adjustment import plan_adjustment
 from .effects import apply_plan
 from .leftovers import clone_snapshot, stray_snapshots
+from .networks import UNFIXED
 from .records import SETTLED, new_record, notes_of
 from .search import Found, find_app
 from .slots import Claims, first_free, held_slots
@@ -24,6 +25,7 @@ def plan_clone(app: DesiredApp, clone: Clone, observed: Observed, claims: Claims
     source = _source(app, clone, observed)
     live = facts.live(observed, source.guest.node, source.guest.vmid)
     _refuse_shared_address(app, source)
+    _refuse_shared_further_addresses(source)
     held = held_slots(app.name, app.port_range, observed)
     taken = {*facts.cluster(observed).guests, *observed.hidden, *held.slots}
     vmid = first_free(app.name, app.port_range, taken | claims.vmids, held.own, deed="clone")
@@ -85,17 +87,28 @@ def _refuse_shared_address(app: DesiredApp, source: Found) -> None:
     has, wish = source.config.network.address or "", app.network.address
     fixed = has.partition("/")[0]
     six = source.config.network.rest.get("ip6", "auto")
-    if six not in ("auto", "dhcp", "manual"):
+    if six not in UNFIXED:
         raise PlanError(
             f"Cannot clone app {source.record.name}: its IPv6 address {six} is fixed, and both guests would have it. "
             "Set it to auto or dhcp in Proxmox first."
         )
-    if fixed in ("", "dhcp", "manual") or (wish is not None and wish.partition("/")[0] != fixed):
+    if fixed in UNFIXED or (wish is not None and wish.partition("/")[0] != fixed):
         return
     raise PlanError(
         f"Cannot clone app {source.record.name} as {app.name}: its address {fixed} is fixed, and both guests would have it. "
         "Give network.address, dhcp or another one."
     )
+
+
+def _refuse_shared_further_addresses(source: Found) -> None:
+    """Of a further interface nothing is managed; one without a cable disturbs nobody."""
+    for name, network in sorted(source.config.more_networks.items()):
+        for fixed in (network.address or "", network.rest.get("ip6", "")):
+            if fixed not in UNFIXED and not network.link_down:
+                raise PlanError(
+                    f"Cannot clone app {source.record.name}: the address {fixed} of its interface {name} is fixed, and both guests would "
+                    "have it. Set it to dhcp or manual in Proxmox first, or pull its cable there (link_down)."
+                )
 
 
 def _storage(app: DesiredApp, clone: Clone, source: Found, observed: Observed) -> str:

@@ -13,18 +13,18 @@ from .guests import Effect, Facts
 
 
 def _cloned(node: str, step: Step, known: Facts) -> Facts:
-    """A copy is stopped; it has its source's tags, and a record of its own. Its MAC address is a new one, which nobody knows before."""
+    """A copy is stopped; it has its source's tags, and a record of its own."""
     after, cluster = dict(step.after or {}), known[CLUSTER]
     source: Guest = cluster.guests[after["source"]]
     config: GuestConfig = known[config_fact(source)]
-    network = Network(**{**vars(config.network), "rest": {key: value for key, value in config.network.rest.items() if key != "hwaddr"}})
     copy = replace(
         config,
         vmid=step.id,
         digest="",
         hostname=after["hostname"],
         notes=after["notes"],
-        network=network,
+        network=_readdressed(config.network),
+        more_networks={name: _readdressed(network) for name, network in config.more_networks.items()},
         disk_storage=after["storage"] or config.disk_storage,
         lock="",
         pending=(),
@@ -33,6 +33,11 @@ def _cloned(node: str, step: Step, known: Facts) -> Facts:
     listed: Cluster = replace(cluster, guests={**cluster.guests, step.id: guest})
     snapshots = Fact("snapshots", (node, step.id))  # which are never copied
     return {CLUSTER: listed, config_fact(guest): copy, live_fact(node, step.id): Live(running=False), snapshots: ()}
+
+
+def _readdressed(network: Network) -> Network:
+    """The MAC address of a copy is a new one, which nobody knows before."""
+    return replace(network, rest={key: value for key, value in network.rest.items() if key != "hwaddr"})
 
 
 def _removed(node: str, step: Step, known: Facts) -> Facts:
