@@ -21,22 +21,21 @@ USUAL = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
 def run_playbook(*words: str, merged: bool = False, **environment: str) -> subprocess.CompletedProcess[str]:
     """`ansible-playbook` with these words, in the checkout. `merged`: errors stand among the output, in their order.
 
-    It is forked from a process that has imported Ansible, which takes a third of the time; with variables that Ansible reads when it is
-    imported, it is started.
+    It is forked from a process that has imported Ansible, which takes a third of the time; where there are variables of Ansible's in the
+    environment, which it reads when it is imported, it is started.
     """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_") and name != "PYTHONPATH"}
-    if not any(name.startswith("ANSIBLE_") for name in environment):
-        ended = _stage().end(_stage().begin(words, kept | environment, merged))
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | environment
+    if not any(name.startswith("ANSIBLE_") for name in kept):
+        ended = _stage().end(_stage().begin(words, kept, merged))
         return subprocess.CompletedProcess(words, ended.status, ended.output, ended.errors)
-    command, given = [ANSIBLE_PLAYBOOK, *words], kept | USUAL | environment
+    command, given = [ANSIBLE_PLAYBOOK, *words], USUAL | kept
     errors = subprocess.STDOUT if merged else subprocess.PIPE
     return subprocess.run(command, cwd=ROOT, env=given, stdout=subprocess.PIPE, stderr=errors, text=True, timeout=LIMIT_S, check=False)
 
 
 @cache
 def _stage() -> Stage:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-    return Stage(_folder(), {**kept, **USUAL, "ANSIBLE_PIPELINING": "1"})
+    return Stage(_folder(), {**os.environ, **USUAL, "ANSIBLE_PIPELINING": "1"})
 
 
 @cache
