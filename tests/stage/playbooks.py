@@ -10,12 +10,11 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from stage.runs import Stage
+from stage.runs import CHECKOUT, Stage
 
-ROOT = Path(__file__).parents[2]
 ANSIBLE_PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
 LIMIT_S = 1500
-USUAL = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+USUAL = {"ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
 
 
 def run_playbook(*words: str, merged: bool = False, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -30,7 +29,7 @@ def run_playbook(*words: str, merged: bool = False, **environment: str) -> subpr
         return subprocess.CompletedProcess(words, ended.status, ended.output, ended.errors)
     command, given = [ANSIBLE_PLAYBOOK, *words], USUAL | kept
     errors = subprocess.STDOUT if merged else subprocess.PIPE
-    return subprocess.run(command, cwd=ROOT, env=given, stdout=subprocess.PIPE, stderr=errors, text=True, timeout=LIMIT_S, check=False)
+    return subprocess.run(command, cwd=CHECKOUT, env=given, stdout=subprocess.PIPE, stderr=errors, text=True, timeout=LIMIT_S, check=False)
 
 
 @cache

@@ -46,7 +46,7 @@ MAY: dict[str, set[str]] = {
     },
     "backup_spec": {"archives", "backups", "errors", "networks", "ranges", "spec"},
     "backup_results": {"archives", "backups", "model", "planner", "plans", "results", "wire"},
-    "claiming": {"controller", "convergence", "desired", "errors", "executor", "model", "observer", "plans", "session"},
+    "claiming": {"controller", "desired", "errors", "executor", "model", "observer", "plans", "session"},
     "claim_spec": {"claims", "desired", "errors", "looks", "model", "ranges", "spec", "wire"},
     "claim_results": {"claims", "desired", "model", "planner", "plans", "wire"},
     "settling": {

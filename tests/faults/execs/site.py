@@ -29,9 +29,9 @@ from lab.light.roots import copy_tree
 from lab.light.runtime import LightRuntime, make_light
 from lab.light.strikes import DIES, Strike
 from lab.seeding import plant_guest
+from stage.playbooks import USUAL
 from stage.runs import Ended, Stage, kill_all_of
 
-CHECKOUT = Path(__file__).resolve().parents[3]
 PRELOAD = ("basic", "urls", "service", "facts.system.chroot")
 FAILED = re.compile(r"^fatal: \[([^\] ]+)[^\]]*\]: (?:FAILED|UNREACHABLE)! => (\{.*\})$", re.MULTILINE)
 CHANGED = re.compile(r"^\S+ +: ok=\d+ +changed=(\d+)", re.MULTILINE)
@@ -178,8 +178,7 @@ def _environment(tools: Path) -> dict[str, str]:
     """`tools` has the ssh that runs call."""
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
-        "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"),
-        "ANSIBLE_NOCOLOR": "1",
+        **USUAL,
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
         "ANSIBLE_CALLBACK_FORMAT_PRETTY": "0",
         "ANSIBLE_PIPELINING": "1",
